@@ -1,0 +1,370 @@
+//! The composition root: the only module that sees everything.
+
+mod keys;
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::web::Data;
+use actix_web::{App as HttpApp, HttpServer};
+use chrono::TimeDelta;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Fault, StoreUrl, read_secret_file};
+use crate::domain::email::EmailAddress;
+use crate::domain::secret_text::SecretText;
+use crate::flow::{Service, Settings};
+use crate::http::ops::{self, OpsState};
+use crate::http::{HttpSettings, HttpState};
+use crate::mailer::{MailError, Mailer, MailerSettings, TransportSettings};
+use crate::metrics::Metrics;
+use crate::store::AttemptStore;
+use crate::store::measured::Measured;
+use crate::store::memory::MemoryStore;
+use crate::store::redis::{InvalidOptions, RedisOptions, RedisStore};
+use crate::token::{TokenSettings, Tokens};
+
+/// How long headers may take to arrive.
+const HEADERS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long requests in flight may take once the listeners are closed, in seconds.
+const GRACE: u64 = 30;
+
+/// Connections one worker holds at once: those who wait, and room for those who do not.
+const CONNECTIONS: usize = 25_000;
+
+/// Why linkgate does not run, or stopped.
+#[derive(Debug)]
+pub struct AppError(String);
+
+impl fmt::Display for AppError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for AppError {}
+
+impl From<io::Error> for AppError {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<Vec<Fault>> for AppError {
+    fn from(faults: Vec<Fault>) -> Self {
+        Self(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// Everything, put together and not yet listening.
+pub struct App {
+    http: Data<HttpState>,
+    ops: Data<OpsState>,
+    service: Arc<Service>,
+    tokens: Arc<Tokens>,
+    metrics: Arc<Metrics>,
+    keys_file: Option<std::path::PathBuf>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A server that listens.
+pub struct Running {
+    /// Where it listens for people and applications.
+    pub addr: SocketAddr,
+    /// Where it listens for probes.
+    pub ops_addr: Option<SocketAddr>,
+    service: Arc<Service>,
+    handles: Vec<ServerHandle>,
+    servers: Vec<Server>,
+}
+
+/// Finds what `Config` cannot see by itself: templates, the details of URLs, keys that cannot be derived.
+///
+/// # Errors
+/// Every fault.
+pub fn check(config: &Config) -> Result<(), Vec<Fault>> {
+    let mut faults = Vec::new();
+    faults.extend(mailer(config).err());
+    faults.extend(tokens(config).err());
+    if let StoreUrl::Redis(url) = &config.store {
+        let checked = redis_options(config, url)
+            .and_then(|options| options.check().map_err(|error| store_fault(&error)));
+        faults.extend(checked.err());
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+fn mailer(config: &Config) -> Result<Mailer, Fault> {
+    let transport = TransportSettings::parse(config.mail_url.expose())
+        .map_err(|error| Fault::new("LINKGATE_MAIL_URL", "cannot be used", error))?;
+    let settings = MailerSettings {
+        transport,
+        from: config.mail_from.clone(),
+        app_name: config.app_name.clone(),
+        templates: config.templates.clone(),
+    };
+    Mailer::new(settings).map_err(|error| {
+        let variable = match &error {
+            crate::mailer::SetupError::Templates(_) => "LINKGATE_TEMPLATES",
+            crate::mailer::SetupError::Transport(_) => "LINKGATE_MAIL_URL",
+        };
+        Fault::new(variable, "cannot be used", error.to_string())
+    })
+}
+
+fn tokens(config: &Config) -> Result<Tokens, Fault> {
+    let settings = TokenSettings {
+        public_url: config.public_url.as_str().to_owned(),
+        audience: config.audience.clone(),
+        session_alg: config.session_alg,
+        subject_salt: config.subject_salt.as_ref().map_or_else(String::new, |salt| salt.expose().to_owned()),
+    };
+    Tokens::new(&config.keys, settings)
+        .map_err(|error| Fault::new("LINKGATE_KEYS", "cannot be used", error.to_string()))
+}
+
+/// A duration of the configuration, whose limits keep it far within range.
+fn time_delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+fn redis_options(config: &Config, url: &SecretText) -> Result<RedisOptions, Fault> {
+    let unreadable = |error: io::Error| {
+        let problem = format!("names a file that cannot be read ({})", error.kind());
+        Fault::new("LINKGATE_STORE_CA_FILE", problem, "name a PEM file that linkgate may read")
+    };
+    let ca_pem = config.store_ca_file.as_ref().map(std::fs::read).transpose().map_err(unreadable)?;
+    Ok(RedisOptions { url: url.expose().to_owned(), fence: config.store_fence, ca_pem })
+}
+
+fn store_fault(error: &InvalidOptions) -> Fault {
+    if error.in_authorities() {
+        let remedy = "name a file with the certificates of the authorities, and use rediss://";
+        return Fault::new("LINKGATE_STORE_CA_FILE", format!("cannot be used: they {error}"), remedy);
+    }
+    let remedy = "write redis://[user:password@]host[:port][/database], redis+sentinel://host,…/master or \
+                  redis+cluster://host,…";
+    Fault::new("LINKGATE_STORE_URL", format!("is no usable URL: it {error}"), remedy)
+}
+
+fn store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn AttemptStore>, AppError> {
+    Ok(match &config.store {
+        StoreUrl::Memory => Arc::new(MemoryStore::new(clock.clone())),
+        StoreUrl::Redis(url) => {
+            let options = redis_options(config, url).map_err(|fault| AppError(fault.to_string()))?;
+            let store = RedisStore::connect(&options);
+            Arc::new(store.map_err(|error| AppError(store_fault(&error).to_string()))?)
+        }
+    })
+}
+
+impl App {
+    /// Puts everything together, on this clock. Connects to nothing that must be there.
+    ///
+    /// # Errors
+    /// As [`check`].
+    pub fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
+        let metrics = Arc::new(Metrics::default());
+        let tokens = Arc::new(tokens(&config).map_err(|fault| AppError(fault.to_string()))?);
+        let mailer = Arc::new(mailer(&config).map_err(|fault| AppError(fault.to_string()))?);
+        let store: Arc<dyn AttemptStore> = Arc::new(Measured::new(store(&config, &clock)?, metrics.clone()));
+        let public_url = config.public_url.as_str().to_owned();
+        let settings = Settings {
+            public_url: public_url.clone(),
+            app_name: config.app_name,
+            purposes: config.purposes,
+            redirect_urls: config.redirect_urls,
+            default_locale: config.default_locale,
+            cross_device: config.cross_device,
+            opener_session: config.opener_session,
+            link_ttl: time_delta(config.link_ttl),
+            session_ttl: config.session_ttl,
+            session_max_age: config.session_max_age,
+        };
+        let service = Service::new(settings, tokens.clone(), store, mailer, clock.clone(), metrics.clone());
+        let service = Arc::new(service);
+        let http = HttpSettings {
+            public_url,
+            allowed_origins: config.allowed_origins,
+            api_keys: config.api_keys,
+            trusted_proxies: config.trusted_proxies,
+            dev: config.dev,
+        };
+        let http = HttpState::new(http, service.clone(), metrics.clone()).map_err(AppError)?;
+        let ops = OpsState::new(service.clone(), metrics.clone(), config.ready_strict);
+        Ok(Self {
+            http: Data::new(http),
+            ops: Data::new(ops),
+            service,
+            tokens,
+            metrics,
+            keys_file: config.keys_file,
+            clock,
+        })
+    }
+
+    /// Listens, with this many workers.
+    ///
+    /// # Errors
+    /// What the sockets say.
+    pub fn listen(
+        self,
+        public: TcpListener,
+        ops: Option<TcpListener>,
+        workers: usize,
+    ) -> Result<Running, AppError> {
+        let addr = public.local_addr()?;
+        let ops_addr = ops.as_ref().map(TcpListener::local_addr).transpose()?;
+        let state = self.http;
+        let server = HttpServer::new(move || crate::http::layered!(HttpApp::new(), state))
+            .workers(workers)
+            .max_connections(CONNECTIONS)
+            .client_request_timeout(HEADERS_PATIENCE)
+            // A client that goes away while it waits gives its place back at once.
+            .h1_allow_half_closed(false)
+            .tcp_nodelay(true)
+            .shutdown_timeout(GRACE)
+            .disable_signals()
+            .listen(public)?
+            .run();
+        let mut servers = vec![server];
+        if let Some(listener) = ops {
+            let state = self.ops;
+            let factory = move || HttpApp::new().app_data(state.clone()).configure(ops::configure);
+            servers.push(HttpServer::new(factory).workers(1).disable_signals().listen(listener)?.run());
+        }
+        tokio::spawn(self.service.waiters().clone().serve());
+        if let Some(file) = self.keys_file {
+            let seen = read_secret_file(&file).ok();
+            tokio::spawn(keys::follow(file, seen, self.tokens, self.metrics, self.clock));
+        }
+        let handles = servers.iter().map(Server::handle).collect();
+        Ok(Running { addr, ops_addr, service: self.service, handles, servers })
+    }
+}
+
+impl Running {
+    /// Serves until the first SIGTERM or SIGINT, then drains: readiness goes off and all who wait are answered, the
+    /// listener stays open for `drain_delay` while load balancers notice, requests in flight finish. A second signal
+    /// ends it at once.
+    ///
+    /// # Errors
+    /// What the sockets say.
+    pub async fn serve(self, drain_delay: Duration) -> Result<(), AppError> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let (service, handles) = (self.service, self.handles);
+        let mut servers = tokio::spawn(futures_util::future::try_join_all(self.servers));
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            ended = &mut servers => return joined(ended),
+        }
+        log::info!("draining");
+        service.waiters().drain();
+        let gracefully = async {
+            tokio::time::sleep(drain_delay).await;
+            for handle in &handles {
+                handle.stop(true).await;
+            }
+        };
+        tokio::select! {
+            () = gracefully => {}
+            _ = terminate.recv() => log::warn!("stopping at once: second signal"),
+            _ = interrupt.recv() => log::warn!("stopping at once: second signal"),
+        }
+        for handle in &handles {
+            handle.stop(false).await;
+        }
+        joined(servers.await)
+    }
+
+    /// Serves in the background; for tests. The handle stops it.
+    #[must_use]
+    pub fn spawn(self) -> Vec<ServerHandle> {
+        for server in self.servers {
+            tokio::spawn(server);
+        }
+        self.handles
+    }
+}
+
+fn bind(addr: SocketAddr, variable: &str) -> Result<TcpListener, AppError> {
+    TcpListener::bind(addr).map_err(|error| {
+        AppError(format!("cannot listen on {addr}: {error}; set {variable} to another address"))
+    })
+}
+
+/// How the servers ended.
+fn joined(ended: Result<io::Result<Vec<()>>, tokio::task::JoinError>) -> Result<(), AppError> {
+    match ended {
+        Ok(result) => result.map(|_| ()).map_err(AppError::from),
+        Err(error) => Err(AppError(error.to_string())),
+    }
+}
+
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// `linkgate serve`.
+///
+/// # Errors
+/// When it cannot begin, or the sockets fail.
+pub async fn serve(config: Config) -> Result<(), AppError> {
+    let public = bind(config.listen_addr, "LINKGATE_LISTEN_ADDR")?;
+    let ops = bind(config.ops_addr, "LINKGATE_OPS_ADDR")?;
+    let drain_delay = config.drain_delay;
+    let running = App::build(config, Arc::new(SystemClock))?.listen(public, Some(ops), workers())?;
+    log::info!(addr:% = running.addr, ops_addr:? = running.ops_addr; "linkgate serves on {}", running.addr);
+    running.serve(drain_delay).await
+}
+
+/// `linkgate dev`.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn dev(config: Config) -> Result<(), AppError> {
+    let public = bind(config.listen_addr, "LINKGATE_LISTEN_ADDR")?;
+    // A newcomer's machine may run a Prometheus on this port: nobody probes a server that is tried out.
+    let ops = TcpListener::bind(config.ops_addr).ok();
+    let url = config.public_url.as_str().to_owned();
+    let running = App::build(config, Arc::new(SystemClock))?.listen(public, ops, workers())?;
+    let ops_line = match running.ops_addr {
+        Some(addr) => format!("  Metrics            http://{addr}/metrics\n"),
+        None => String::new(),
+    };
+    let banner = format!(
+        "\nlinkgate is running, for trying out: nothing is kept, no mail leaves this machine.\n\n\
+         \x20 Demo application   {url}/\n\
+         \x20 Mailbox            {url}/dev/mailbox\n\
+         \x20 API                {url}/docs\n\
+         {ops_line}\n\
+         Sign in at the demo with any address, and open the mail in the mailbox. Stop with Ctrl-C.\n\n"
+    );
+    // Who closes our output does not want to read it, and still wants the server.
+    let _ = io::stdout().lock().write_all(banner.as_bytes());
+    running.serve(Duration::ZERO).await
+}
+
+/// `linkgate mail test`.
+///
+/// # Errors
+/// What the relay says.
+pub async fn mail_test(config: Config, to: EmailAddress) -> Result<(), AppError> {
+    let mailer = mailer(&config).map_err(|fault| AppError(fault.to_string()))?;
+    match mailer.send_test(&to, config.default_locale, SystemClock.now()).await {
+        Ok(()) => {
+            println!("the relay has accepted the mail");
+            Ok(())
+        }
+        Err(MailError::Rejected) => Err(AppError("the relay rejected the recipient".to_owned())),
+        Err(MailError::Unavailable(reason)) => Err(AppError(format!("the mail was not sent: {reason}"))),
+    }
+}

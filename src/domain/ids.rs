@@ -1,0 +1,136 @@
+//! Public identifiers. They name things and prove nothing: whoever holds one may do nothing with it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+/// A text that is not an identifier of the wanted kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidId;
+
+impl fmt::Display for InvalidId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not an identifier of this kind")
+    }
+}
+
+impl std::error::Error for InvalidId {}
+
+macro_rules! prefixed_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// Wraps a UUID.
+            #[must_use]
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// The UUID behind the prefix.
+            #[must_use]
+            pub const fn uuid(&self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0.simple())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            /// Takes the prefix and 32 lower-case hexadecimal digits, nothing else.
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                let hex = text.strip_prefix($prefix).ok_or(InvalidId)?;
+                if hex.len() != 32 || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+                    return Err(InvalidId);
+                }
+                Uuid::try_parse(hex).map(Self).map_err(|_| InvalidId)
+            }
+        }
+    };
+}
+
+prefixed_id! {
+    /// Names one attempt: `att_` and 32 hexadecimal digits.
+    AttemptId, "att_"
+}
+
+prefixed_id! {
+    /// Names one session: `sess_` and 32 hexadecimal digits. Derived from the attempt that led to it.
+    SessionId, "sess_"
+}
+
+/// Names a person to the applications: `user_` and a digest of the canonical address, or what a back end set.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Subject(String);
+
+impl Subject {
+    /// Longest subject that a back end may set, in bytes (OpenID Connect Core, section 2, allows 255).
+    pub const MAX_LEN: usize = 255;
+
+    /// Accepts 1 to 255 visible ASCII characters (RFC 7519, section 4.1.2, as OpenID Connect narrows it).
+    ///
+    /// # Errors
+    /// [`InvalidId`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let fits = (1..=Self::MAX_LEN).contains(&text.len());
+        if fits && text.bytes().all(|b| b.is_ascii_graphic()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId)
+        }
+    }
+
+    /// A subject that was made of a digest, and so is known to fit.
+    #[must_use]
+    pub(crate) fn from_digest(text: String) -> Self {
+        debug_assert!(Self::parse(&text).is_ok());
+        Self(text)
+    }
+
+    /// The subject as it stands in the `sub` claim.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_as_it_was_written() {
+        let id = AttemptId::from_uuid(Uuid::from_u128(7));
+        assert_eq!(id.to_string().parse::<AttemptId>(), Ok(id));
+    }
+
+    #[test]
+    fn other_prefixes_cases_and_lengths_are_no_ids() {
+        let good = AttemptId::from_uuid(Uuid::from_u128(0xabc)).to_string();
+        for bad in [
+            good.replace("att_", "sess_"),
+            good.to_uppercase(),
+            good[..35].to_owned(),
+            format!("{good}0"),
+            good.replacen("att_0", "att_{", 1),
+            String::new(),
+        ] {
+            assert_eq!(bad.parse::<AttemptId>(), Err(InvalidId), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Networks, and where a request really came from.
+//!
+//! A [`Network`] is the coarse whereabouts of a client: enough to tell "the same home or office" from "somewhere else",
+//! and the most that is kept of an address. [`TrustedProxies`] says which hops of `X-Forwarded-For` may be believed.
+//!
+//! This module must not know requests, headers by name or the framework: it is given addresses and header values, and
+//! it hashes and logs nothing.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use ipnet::{IpNet, Ipv4Net};
+
+/// The most hops of `X-Forwarded-For` that are looked at.
+const MAX_HOPS: usize = 50;
+
+/// The network of a client: an IPv4 /24 or an IPv6 /56. An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) is IPv4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Network(IpAddr);
+
+impl Network {
+    /// The network that an address belongs to.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & (u32::MAX << 8))),
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 72))),
+        })
+    }
+
+    /// The network as bytes, for a keyed hash: the IP version (4 or 6), then the address, filled up with zeros to 16
+    /// bytes. Different networks have different bytes.
+    #[must_use]
+    pub fn canonical(&self) -> [u8; 17] {
+        let mut bytes = [0; 17];
+        match self.0 {
+            IpAddr::V4(v4) => {
+                bytes[0] = 4;
+                bytes[1..5].copy_from_slice(&v4.octets());
+            }
+            IpAddr::V6(v6) => {
+                bytes[0] = 6;
+                bytes[1..].copy_from_slice(&v6.octets());
+            }
+        }
+        bytes
+    }
+}
+
+/// CIDR notation (RFC 4632), for tests and development: logs and stores see keyed hashes only.
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = if self.0.is_ipv4() { 24 } else { 56 };
+        write!(f, "{}/{length}", self.0)
+    }
+}
+
+/// The proxies whose word on where a request came from is believed. By default none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// Whether no proxy is trusted.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Builds the list from entries that are CIDR blocks (`10.0.0.0/8`, `fd00::/8`) or single addresses.
+    ///
+    /// # Errors
+    ///
+    /// One message for each entry that is neither, with the entry and how to mend it.
+    pub fn parse(entries: &[String]) -> Result<Self, Vec<String>> {
+        let mut networks = Vec::with_capacity(entries.len());
+        let mut errors = Vec::new();
+        for entry in entries {
+            match parse_network(entry) {
+                Some(network) => networks.push(network),
+                None => errors.push(format!(
+                    "`{entry}` is neither an IP address nor a CIDR block: write one like 10.0.0.0/8 or fd00::1"
+                )),
+            }
+        }
+        if errors.is_empty() { Ok(Self(networks)) } else { Err(errors) }
+    }
+
+    /// The address of the client, given the peer of the connection and the values of all `X-Forwarded-For` headers in
+    /// order: the right-most hop that is not a trusted proxy.
+    ///
+    /// Headers of a peer that is not trusted are ignored. A hop that cannot be read ends the walk, and the last proxy
+    /// before it stands in for the client; so does the left-most hop when all are trusted. IPv4-mapped addresses come
+    /// back as IPv4.
+    #[must_use]
+    pub fn client_address(&self, peer: IpAddr, forwarded_for: &[&str]) -> IpAddr {
+        let mut client = peer.to_canonical();
+        for hop in forwarded_for.iter().rev().flat_map(|value| value.rsplit(',')).take(MAX_HOPS) {
+            if !self.trusts(client) {
+                break;
+            }
+            // RFC 9110 section 5.6.1.2: empty elements of a list do not count.
+            let hop = hop.trim_matches([' ', '\t']);
+            if hop.is_empty() {
+                continue;
+            }
+            let Some(address) = parse_hop(hop) else { break };
+            client = address;
+        }
+        client
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// A CIDR block, or an address as the block of itself; blocks of IPv4-mapped addresses become IPv4, as addresses do.
+fn parse_network(entry: &str) -> Option<IpNet> {
+    let entry = entry.trim_matches(' ');
+    let network = entry.parse().ok().or_else(|| entry.parse::<IpAddr>().ok().map(IpNet::from))?;
+    let mapped = match network {
+        IpNet::V6(v6) => v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    match mapped {
+        Some((address, length)) => Ipv4Net::new(address, length).ok().map(|v4| IpNet::V4(v4.trunc())),
+        None => Some(network.trunc()),
+    }
+}
+
+/// An address as proxies write it: bare, quoted, in brackets or with a port (RFC 7239 section 6 has the last three).
+fn parse_hop(hop: &str) -> Option<IpAddr> {
+    let hop = hop.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(hop);
+    let bare = || hop.parse::<IpAddr>().ok();
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|socket| socket.ip());
+    let bracketed = || hop.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
+    bare().or_else(with_port).or_else(bracketed).map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an IP address in a test")
+    }
+
+    fn proxies(entries: &[&str]) -> TrustedProxies {
+        let entries: Vec<String> = entries.iter().map(ToString::to_string).collect();
+        TrustedProxies::parse(&entries).expect("valid entries in a test")
+    }
+
+    fn client(peer: &str, forwarded_for: &[&str]) -> IpAddr {
+        proxies(&["10.0.0.0/8", "fd00::/8"]).client_address(ip(peer), forwarded_for)
+    }
+
+    #[test]
+    fn the_same_network_is_the_same_v4_24_or_v6_56() {
+        assert_eq!(Network::of(ip("192.0.2.1")), Network::of(ip("192.0.2.254")));
+        assert_ne!(Network::of(ip("192.0.2.1")), Network::of(ip("192.0.3.1")));
+        assert_eq!(Network::of(ip("2001:db8:0:ff01::1")), Network::of(ip("2001:db8:0:ffff::2")));
+        assert_ne!(Network::of(ip("2001:db8:0:ff01::1")), Network::of(ip("2001:db8:0:fe01::1")));
+    }
+
+    #[test]
+    fn an_ipv4_mapped_address_is_ipv4() {
+        assert_eq!(Network::of(ip("::ffff:192.0.2.7")), Network::of(ip("192.0.2.9")));
+        assert_eq!(Network::of(ip("::ffff:192.0.2.7")).to_string(), "192.0.2.0/24");
+        assert_eq!(Network::of(ip("2001:db8:1:2ff::1")).to_string(), "2001:db8:1:200::/56");
+    }
+
+    #[test]
+    fn different_networks_have_different_bytes() {
+        let v4 = Network::of(ip("32.1.13.1")).canonical();
+        let v6 = Network::of(ip("2001:d00::")).canonical();
+        assert_eq!(v4[1..], v6[1..]);
+        assert_ne!(v4, v6);
+    }
+
+    #[test]
+    fn an_untrusted_peer_is_the_client_whatever_it_says() {
+        assert_eq!(client("192.0.2.1", &["198.51.100.1"]), ip("192.0.2.1"));
+        assert_eq!(
+            TrustedProxies::default().client_address(ip("127.0.0.1"), &["198.51.100.1"]),
+            ip("127.0.0.1")
+        );
+    }
+
+    #[test]
+    fn the_right_most_untrusted_hop_is_the_client() {
+        assert_eq!(client("10.0.0.1", &["198.51.100.1, 192.0.2.1,10.0.0.2"]), ip("192.0.2.1"));
+    }
+
+    #[test]
+    fn several_headers_are_one_list_in_their_order() {
+        assert_eq!(client("10.0.0.1", &["198.51.100.1", "192.0.2.1", "10.0.0.2, 10.0.0.3"]), ip("192.0.2.1"));
+    }
+
+    #[test]
+    fn a_garbage_hop_ends_the_walk_at_the_last_trusted_one() {
+        for garbage in
+            ["unknown", "_hidden", "1.2.3", "1.2.3.4:99999", "fe80::1%eth0", "\"", "[::1", "192.0.2.1 x"]
+        {
+            assert_eq!(
+                client("10.0.0.1", &[&format!("192.0.2.1, {garbage}, 10.0.0.2")]),
+                ip("10.0.0.2"),
+                "{garbage}"
+            );
+            assert_eq!(client("10.0.0.1", &[&format!("192.0.2.1, {garbage}")]), ip("10.0.0.1"), "{garbage}");
+        }
+    }
+
+    #[test]
+    fn empty_elements_do_not_count() {
+        assert_eq!(client("10.0.0.1", &["192.0.2.1, ,", "", ", 10.0.0.2"]), ip("192.0.2.1"));
+        assert_eq!(client("10.0.0.1", &[]), ip("10.0.0.1"));
+    }
+
+    #[test]
+    fn when_all_hops_are_trusted_the_left_most_is_the_client() {
+        assert_eq!(client("10.0.0.1", &["10.0.0.3, 10.0.0.2"]), ip("10.0.0.3"));
+    }
+
+    #[test]
+    fn a_hop_may_have_a_port_brackets_or_quotes() {
+        let hops = [
+            ("192.0.2.1:567", "192.0.2.1"),
+            ("\"192.0.2.1\"", "192.0.2.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:80", "2001:db8::1"),
+            ("\"[2001:db8::1]:80\"", "2001:db8::1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+        ];
+        for (hop, address) in hops {
+            assert_eq!(client("10.0.0.1", &[hop]), ip(address), "{hop}");
+        }
+    }
+
+    #[test]
+    fn at_most_fifty_hops_are_looked_at() {
+        let trusted = vec!["10.0.0.2"; MAX_HOPS - 1].join(",");
+        assert_eq!(client("10.0.0.1", &["192.0.2.1", &trusted]), ip("192.0.2.1"));
+        assert_eq!(client("10.0.0.1", &["192.0.2.1", "10.0.0.9", &trusted]), ip("10.0.0.9"));
+    }
+
+    #[test]
+    fn a_mapped_peer_or_block_is_ipv4() {
+        assert_eq!(client("::ffff:10.0.0.1", &["192.0.2.1"]), ip("192.0.2.1"));
+        let mapped = proxies(&["::ffff:10.0.0.0/104"]);
+        assert_eq!(mapped.client_address(ip("10.1.2.3"), &["192.0.2.1"]), ip("192.0.2.1"));
+    }
+
+    #[test]
+    fn a_single_address_trusts_itself_alone() {
+        let one = proxies(&["10.0.0.1"]);
+        assert_eq!(one.client_address(ip("10.0.0.1"), &["10.0.0.2"]), ip("10.0.0.2"));
+        assert_eq!(one.client_address(ip("10.0.0.2"), &["192.0.2.1"]), ip("10.0.0.2"));
+    }
+
+    #[test]
+    fn every_bad_entry_is_reported() {
+        let entries = ["10.0.0.0/8", "10.0.0.0/33", "proxy.example"].map(String::from);
+        let errors = TrustedProxies::parse(&entries).expect_err("two bad entries");
+        assert_eq!(errors.len(), 2);
+        assert!(errors[0].contains("10.0.0.0/33") && errors[1].contains("proxy.example"));
+    }
+}

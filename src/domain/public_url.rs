@@ -1,0 +1,196 @@
+//! Origins (RFC 6454): linkgate's own, from which every link, redirect and cookie is built, and those of others.
+//!
+//! Knows nothing of requests. Errors never repeat the input, since a URL may hold a password.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+/// What is wrong with an origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InvalidOrigin {
+    /// Not an absolute URL of http or https.
+    NotHttp,
+    /// It has a user name or a password.
+    UserInfo,
+    /// It has a path, a query or a fragment.
+    NotBare,
+    /// http, and the host is not this machine.
+    Insecure,
+    /// An origin, but not as browsers write it: in upper case, with a default port or with a slash at the end.
+    NotCanonical,
+}
+
+impl fmt::Display for InvalidOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotHttp => "is not an http or https URL",
+            Self::UserInfo => "has a user name or password",
+            Self::NotBare => "has a path, a query or a fragment",
+            Self::Insecure => "is http on a host that is not this machine",
+            Self::NotCanonical => "is not written as browsers write it",
+        })
+    }
+}
+
+impl std::error::Error for InvalidOrigin {}
+
+/// Where people and applications reach linkgate: an origin, without a slash at the end.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PublicUrl {
+    origin: String,
+    host: String,
+    is_https: bool,
+}
+
+impl PublicUrl {
+    /// Reads an origin: https, or http on localhost, `*.localhost`, 127.0.0.0/8 and `[::1]`. One slash at its end
+    /// is passed over.
+    ///
+    /// # Errors
+    /// [`InvalidOrigin`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, InvalidOrigin> {
+        let url = parse_origin(text)?;
+        let is_https = url.scheme() == "https";
+        let host = url.host().ok_or(InvalidOrigin::NotHttp)?;
+        if !is_https && !is_this_machine(&host) {
+            return Err(InvalidOrigin::Insecure);
+        }
+        Ok(Self { origin: url.origin().ascii_serialization(), host: host.to_string(), is_https })
+    }
+
+    /// The URL, without a slash at its end: append a path that begins with one.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.origin
+    }
+
+    /// The same, as it stands in the header `Origin` of linkgate's own pages.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The host, without the port; an IPv6 address in brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Whether it is https.
+    #[must_use]
+    pub const fn is_https(&self) -> bool {
+        self.is_https
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.origin)
+    }
+}
+
+/// Checks that this is an http or https origin, byte for byte as browsers write it in the header `Origin`.
+///
+/// # Errors
+/// [`InvalidOrigin`] otherwise.
+pub fn check_origin(text: &str) -> Result<(), InvalidOrigin> {
+    let url = parse_origin(text)?;
+    if url.origin().ascii_serialization() == text { Ok(()) } else { Err(InvalidOrigin::NotCanonical) }
+}
+
+fn parse_origin(text: &str) -> Result<Url, InvalidOrigin> {
+    // The parser repairs all of these in silence, so that a typing error would become another URL.
+    if text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '\\' | '*')) {
+        return Err(InvalidOrigin::NotHttp);
+    }
+    let (scheme, rest) = text.split_once("://").ok_or(InvalidOrigin::NotHttp)?;
+    let url = Url::parse(text).map_err(|_| InvalidOrigin::NotHttp)?;
+    let is_http = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    if !is_http || rest.starts_with('/') || url.port() == Some(0) {
+        return Err(InvalidOrigin::NotHttp);
+    }
+    if rest.contains('@') {
+        return Err(InvalidOrigin::UserInfo);
+    }
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    if authority.contains(['/', '?', '#']) {
+        return Err(InvalidOrigin::NotBare);
+    }
+    Ok(url)
+}
+
+fn is_this_machine(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
+        Host::Ipv4(v4) => IpAddr::V4(*v4).is_loopback(),
+        Host::Ipv6(v6) => IpAddr::V6(*v6).is_loopback(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_kept_as_browsers_write_it() {
+        for (text, origin, host) in [
+            ("https://login.example.com", "https://login.example.com", "login.example.com"),
+            ("https://login.example.com/", "https://login.example.com", "login.example.com"),
+            ("HTTPS://Login.Example.com:443", "https://login.example.com", "login.example.com"),
+            ("https://bücher.example:8443", "https://xn--bcher-kva.example:8443", "xn--bcher-kva.example"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080", "127.0.0.1"),
+            ("http://[::1]:8080", "http://[::1]:8080", "[::1]"),
+            ("http://localhost", "http://localhost", "localhost"),
+            ("http://app.localhost:3000", "http://app.localhost:3000", "app.localhost"),
+        ] {
+            let url = PublicUrl::parse(text).unwrap_or_else(|e| panic!("{text} {e}"));
+            assert_eq!((url.as_str(), url.origin(), url.host()), (origin, origin, host), "{text}");
+            assert_eq!(url.is_https(), origin.starts_with("https:"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_more_or_less_than_an_origin_is_refused() {
+        use InvalidOrigin::{Insecure, NotBare, NotHttp, UserInfo};
+        for (text, reason) in [
+            ("", NotHttp),
+            ("login.example.com", NotHttp),
+            ("ftp://login.example.com", NotHttp),
+            ("https:login.example.com", NotHttp),
+            ("https:///login.example.com", NotHttp),
+            ("https://", NotHttp),
+            ("https://*.example.com", NotHttp),
+            ("https:\\\\login.example.com", NotHttp),
+            ("https://login.exa\tmple.com", NotHttp),
+            (" https://login.example.com", NotHttp),
+            ("https://login.example.com:0", NotHttp),
+            ("https://user:pass@login.example.com", UserInfo),
+            ("https://@login.example.com", UserInfo),
+            ("https://login.example.com/base", NotBare),
+            ("https://login.example.com//", NotBare),
+            ("https://login.example.com?", NotBare),
+            ("https://login.example.com/#", NotBare),
+            ("http://login.example.com", Insecure),
+            ("http://127.0.0.1.example.com", Insecure),
+            ("http://localhost.example.com", Insecure),
+            ("http://192.168.1.5:8080", Insecure),
+        ] {
+            assert_eq!(PublicUrl::parse(text), Err(reason), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_allowed_origin_is_compared_byte_for_byte() {
+        for good in ["https://app.example.com", "http://localhost:5173", "https://app.example.com:8443"] {
+            assert_eq!(check_origin(good), Ok(()), "{good}");
+        }
+        for bad in ["https://app.example.com/", "https://App.example.com", "https://app.example.com:443"] {
+            assert_eq!(check_origin(bad), Err(InvalidOrigin::NotCanonical), "{bad}");
+        }
+        for bad in ["*", "null", "https://*.example.com", "https://app.example.com/path"] {
+            assert!(check_origin(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Secrets and what is derived from them, as types without `Debug`, so that no log can print one.
+//!
+//! Knows how they look, not where randomness or keys come from.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroize;
+
+/// Length of nonces, fingerprints and confirmation ids, in bytes (128 bits).
+pub const SECRET_LEN: usize = 16;
+
+/// A text that has not the form that is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed;
+
+macro_rules! bytes128 {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub struct $name([u8; SECRET_LEN]);
+
+        impl $name {
+            /// Wraps 128 bits.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; SECRET_LEN]) -> Self {
+                Self(bytes)
+            }
+
+            /// The 128 bits.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; SECRET_LEN] {
+                &self.0
+            }
+
+            /// The 22 characters of base64url that stand for it in tokens and in the store.
+            #[must_use]
+            pub fn encode(&self) -> String {
+                URL_SAFE_NO_PAD.encode(self.0)
+            }
+
+            /// Reads what [`Self::encode`] wrote.
+            ///
+            /// # Errors
+            /// [`Malformed`] unless it is canonical base64url of 16 bytes.
+            pub fn decode(text: &str) -> Result<Self, Malformed> {
+                let mut bytes = [0; SECRET_LEN];
+                match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
+                    Ok(SECRET_LEN) if text.len() == 22 => Ok(Self(bytes)),
+                    _ => Err(Malformed),
+                }
+            }
+        }
+
+        impl PartialEq for $name {
+            /// Compares in constant time.
+            fn eq(&self, other: &Self) -> bool {
+                self.0.ct_eq(&other.0).into()
+            }
+        }
+
+        impl Eq for $name {}
+    };
+}
+
+bytes128! {
+    /// The single-use id of a link or a ticket, allow-listed in the store (`jti`, RFC 7519, section 4.1.7).
+    Nonce
+}
+
+bytes128! {
+    /// The hash of a client secret, carried in tokens (`cfp`).
+    Fingerprint
+}
+
+bytes128! {
+    /// Names one press of a confirming button. The same id gets the same answer again.
+    ConfirmationId
+}
+
+/// What a client proves itself with: at least 128 random bits, in a cookie or in `Linkgate-Client`.
+pub struct ClientSecret(String);
+
+impl ClientSecret {
+    /// Accepts 22 (128 bits) to 128 characters of the base64url alphabet.
+    ///
+    /// # Errors
+    /// [`Malformed`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        let fits = (22..=128).contains(&text.len());
+        let safe = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if fits && safe { Ok(Self(text.to_owned())) } else { Err(Malformed) }
+    }
+
+    /// A secret made of these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// The secret itself, for its cookie and for hashing only.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for ClientSecret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// Six digits, shown to the opener and typed in where the requester waits.
+#[derive(Clone, Copy)]
+pub struct RelayCode(u32);
+
+impl RelayCode {
+    /// How many codes there are.
+    pub const COUNT: u32 = 1_000_000;
+
+    /// The code number `n` modulo [`Self::COUNT`].
+    #[must_use]
+    pub const fn from_number(n: u64) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "the remainder is below one million")]
+        Self((n % Self::COUNT as u64) as u32)
+    }
+
+    /// Reads six digits; spaces and hyphens between them are what people type, and are passed over.
+    ///
+    /// # Errors
+    /// [`Malformed`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        let mut number = 0;
+        let mut digits = 0;
+        for c in text.chars().filter(|c| !matches!(c, ' ' | '-')) {
+            number = number * 10 + c.to_digit(10).ok_or(Malformed)?;
+            digits += 1;
+            if digits > 6 {
+                return Err(Malformed);
+            }
+        }
+        if digits == 6 { Ok(Self(number)) } else { Err(Malformed) }
+    }
+
+    /// The six digits.
+    #[must_use]
+    pub fn expose(&self) -> String {
+        format!("{:06}", self.0)
+    }
+}
+
+impl PartialEq for RelayCode {
+    /// Compares in constant time.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nonce_reads_back_and_nothing_else_does() {
+        let nonce = Nonce::from_bytes([7; 16]);
+        let text = nonce.encode();
+        assert!(Nonce::decode(&text).is_ok_and(|n| n == nonce));
+        // The last character carries two bits that must be zero: another spelling is not the same nonce.
+        for bad in ["", "AAAA", &format!("{text}A"), &format!("{text}="), &text.replace(&text[21..], "x")] {
+            assert!(Nonce::decode(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_relay_code_is_six_digits_however_people_group_them() {
+        assert_eq!(RelayCode::from_number(42).expose(), "000042");
+        assert!(RelayCode::parse("000 042").is_ok_and(|c| c == RelayCode::from_number(42)));
+        for bad in ["", "12345", "1234567", "12345a", "１２３４５６", "99999999999999999999"] {
+            assert!(RelayCode::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_client_secret_has_at_least_128_bits() {
+        assert!(ClientSecret::parse(&"a".repeat(22)).is_ok());
+        for bad in ["a".repeat(21), "a".repeat(129), "ä".repeat(22), format!("{}=", "a".repeat(22))] {
+            assert!(ClientSecret::parse(&bad).is_err(), "{bad}");
+        }
+    }
+}

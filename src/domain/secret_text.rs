@@ -1,0 +1,50 @@
+//! A secret that is a text, such as a password or a URL that holds one.
+//!
+//! Knows nothing of where it comes from. It has neither `Debug` nor `Display`, so that no log can print it.
+
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroize;
+
+/// A secret text. It is wiped from memory when it is dropped.
+#[derive(Clone)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// Wraps a text.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The secret itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is the secret, in a time that depends on the lengths only.
+    #[must_use]
+    pub fn matches(&self, candidate: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(candidate).into()
+    }
+}
+
+impl Drop for SecretText {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_secret_matches() {
+        let secret = SecretText::new("correct horse".to_owned());
+        assert!(secret.matches(b"correct horse"));
+        for wrong in ["", "correct hors", "correct horse ", "Correct horse"] {
+            assert!(!secret.matches(wrong.as_bytes()), "{wrong}");
+        }
+    }
+}

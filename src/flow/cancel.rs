@@ -1,0 +1,20 @@
+//! The requester gives up.
+
+use super::{FlowError, Service};
+use crate::token::AttemptGrant;
+
+impl Service {
+    /// Ends the attempt as `canceled`. May be repeated.
+    ///
+    /// # Errors
+    /// [`FlowError::AttemptOver`], [`FlowError::StoreUnavailable`].
+    pub async fn cancel(&self, grant: &AttemptGrant) -> Result<(), FlowError> {
+        let now = self.second();
+        self.store
+            .cancel(grant.particulars.attempt, now)
+            .await
+            .map_err(|error| FlowError::for_requester(error, now))?;
+        self.metrics.attempt_ended(grant.particulars.purpose, "canceled");
+        Ok(())
+    }
+}

@@ -1,0 +1,233 @@
+//! Those who wait for an attempt to change: a slot and a timer each, never a connection to the store.
+//!
+//! One task listens to the store's publications and reads what somebody here waits for, in batches; another reads all
+//! of it every 1.5 s, so that a lost publication costs a moment, not the result.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{broadcast, watch};
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::domain::attempt::Attempt;
+use crate::domain::ids::AttemptId;
+use crate::metrics::Metrics;
+use crate::store::{AttemptStore, Change, Unavailable};
+
+/// How many may wait for one attempt: tabs of one client. Beyond that, answers are immediate.
+const PER_ATTEMPT: usize = 8;
+
+/// How many may wait on one replica.
+const IN_ALL: usize = 20_000;
+
+/// How often everything that is waited for is read again: what nobody publishes, such as a flush, is to be told within
+/// two seconds.
+const REREAD: Duration = Duration::from_millis(1500);
+
+/// How many attempts are read in one batch.
+const BATCH: usize = 512;
+
+/// What the store last said of an attempt; the outer `None` before it said anything to this slot.
+type News = Option<Option<Attempt>>;
+
+struct Slot {
+    news: watch::Sender<News>,
+    waiters: usize,
+}
+
+#[derive(Default)]
+struct Slots {
+    by_attempt: HashMap<AttemptId, Slot>,
+    waiters: usize,
+}
+
+/// See the module.
+pub struct Waiters {
+    store: Arc<dyn AttemptStore>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    slots: Mutex<Slots>,
+    draining: watch::Sender<bool>,
+}
+
+/// A place among those who wait; given back when dropped.
+struct Place<'w> {
+    waiters: &'w Waiters,
+    attempt: AttemptId,
+    news: watch::Receiver<News>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.waiters.leave(self.attempt);
+    }
+}
+
+impl Waiters {
+    pub(super) fn new(store: Arc<dyn AttemptStore>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+        Self { store, clock, metrics, slots: Mutex::default(), draining: watch::Sender::new(false) }
+    }
+
+    /// Answers all who wait, now and from now on.
+    pub fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    /// Whether waiting has ended for good.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Wakes waiters as the store publishes changes, and reads again every 1.5 s. Runs until it is dropped.
+    pub fn serve(self: Arc<Self>) -> impl Future<Output = ()> + Send {
+        let mut changes = self.store.changes();
+        async move {
+            let mut reread = tokio::time::interval(REREAD);
+            reread.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                let wanted = tokio::select! {
+                    change = changes.recv() => match change {
+                        Ok(change) => self.batch(change, &mut changes),
+                        Err(broadcast::error::RecvError::Lagged(_)) => self.all(),
+                        Err(broadcast::error::RecvError::Closed) => return,
+                    },
+                    _ = reread.tick() => self.all(),
+                };
+                for batch in wanted.chunks(BATCH) {
+                    self.refresh(batch).await;
+                }
+            }
+        }
+    }
+
+    /// The attempts to read for this change and those already behind it.
+    fn batch(&self, first: Change, changes: &mut broadcast::Receiver<Change>) -> Vec<AttemptId> {
+        let mut wanted = Vec::new();
+        let mut next = Some(first);
+        while let Some(change) = next {
+            match change {
+                Change::Anything => return self.all(),
+                Change::Attempt(id) if self.slots().by_attempt.contains_key(&id) => wanted.push(id),
+                Change::Attempt(_) => {}
+            }
+            next = match changes.try_recv() {
+                Ok(change) => Some(change),
+                Err(broadcast::error::TryRecvError::Lagged(_)) => return self.all(),
+                Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => None,
+            };
+        }
+        wanted
+    }
+
+    fn all(&self) -> Vec<AttemptId> {
+        self.slots().by_attempt.keys().copied().collect()
+    }
+
+    async fn refresh(&self, ids: &[AttemptId]) {
+        // A store that does not answer is asked again at the next tick; who waits goes on waiting.
+        let Ok(attempts) = self.store.read_many(ids).await else { return };
+        let slots = self.slots();
+        for (id, attempt) in ids.iter().zip(attempts) {
+            if let Some(slot) = slots.by_attempt.get(id) {
+                slot.news.send_if_modified(|news| {
+                    let changed = news.as_ref() != Some(&attempt);
+                    *news = Some(attempt);
+                    changed
+                });
+            }
+        }
+    }
+
+    /// The attempt as soon as `news` holds for it, or as it is after `hold`; at once when too many wait already.
+    pub(super) async fn wait(
+        &self,
+        id: AttemptId,
+        hold: Duration,
+        news: impl Fn(&Option<Attempt>) -> bool,
+    ) -> Result<Option<Attempt>, Unavailable> {
+        let deadline = Instant::now() + hold;
+        // The place is taken before the first read, so that no change falls between the two.
+        let place = if hold.is_zero() { None } else { self.join(id) };
+        let mut attempt = self.store.read(id).await?;
+        let Some(mut place) = place else { return Ok(attempt) };
+        let mut draining = self.draining.subscribe();
+        while !news(&attempt) {
+            let ends =
+                attempt.as_ref().map(|attempt| attempt.expires_at).filter(|ends| self.clock.now() < *ends);
+            tokio::select! {
+                changed = place.news.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    if let Some(latest) = place.news.borrow_and_update().clone() {
+                        attempt = latest;
+                    }
+                }
+                // Expiry is no event in the store.
+                () = async { match ends { Some(ends) => self.clock.sleep_until(ends).await, None => std::future::pending().await } } => {}
+                () = tokio::time::sleep_until(deadline) => break,
+                _ = draining.wait_for(|draining| *draining) => break,
+            }
+        }
+        Ok(attempt)
+    }
+
+    /// The attempt once `news` holds for it.
+    pub(super) async fn until(
+        &self,
+        id: AttemptId,
+        news: impl Fn(&Option<Attempt>) -> bool,
+    ) -> Result<Option<Attempt>, Unavailable> {
+        loop {
+            let attempt = self.wait(id, REREAD, &news).await?;
+            if news(&attempt) {
+                return Ok(attempt);
+            }
+            // There was no room to wait in.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    fn join(&self, attempt: AttemptId) -> Option<Place<'_>> {
+        if self.is_draining() {
+            return None;
+        }
+        let mut slots = self.slots();
+        if slots.waiters >= IN_ALL {
+            return None;
+        }
+        let slot = slots
+            .by_attempt
+            .entry(attempt)
+            .or_insert_with(|| Slot { news: watch::Sender::new(None), waiters: 0 });
+        if slot.waiters >= PER_ATTEMPT {
+            return None;
+        }
+        slot.waiters += 1;
+        let news = slot.news.subscribe();
+        slots.waiters += 1;
+        self.metrics.waiters(slots.waiters);
+        Some(Place { waiters: self, attempt, news })
+    }
+
+    fn leave(&self, attempt: AttemptId) {
+        let mut slots = self.slots();
+        if let Some(slot) = slots.by_attempt.get_mut(&attempt) {
+            slot.waiters -= 1;
+            if slot.waiters == 0 {
+                slots.by_attempt.remove(&attempt);
+            }
+        }
+        slots.waiters = slots.waiters.saturating_sub(1);
+        self.metrics.waiters(slots.waiters);
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        // No code panics while it holds the lock, and counts would still be right if it did.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,40 @@
+//! What every answer needs to know of its request, wherever in the framework it is made.
+//!
+//! actix builds error responses without the request at hand; a handler and everything that it calls run on one
+//! worker as one task, so a task-local carries the request's id and the public URL.
+
+use std::rc::Rc;
+
+use super::problem::{Code, Problem};
+
+tokio::task_local! {
+    static CURRENT: Rc<Context>;
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Context {
+    /// The id of the request, for its answer and the logs.
+    pub(super) request_id: String,
+    /// Where problem types point to.
+    pub(super) public_url: Rc<str>,
+}
+
+/// The context of the request that is being answered.
+pub(super) fn current() -> Rc<Context> {
+    CURRENT.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// Drives work to its end even when the client goes away and its handler is dropped: a step with several parts is not
+/// left in the middle.
+pub(super) async fn to_its_end<T: 'static>(work: impl Future<Output = T> + 'static) -> Result<T, Problem> {
+    actix_web::rt::spawn(work).await.map_err(|error| {
+        log::error!(request_id:% = current().request_id, reason:% = error; "a step has failed: this is a defect");
+        Problem::new(Code::Internal)
+    })
+}
+
+/// Answers a request within a context.
+pub(super) async fn within<F: Future>(context: Rc<Context>, answer: F) -> F::Output {
+    CURRENT.scope(context, answer).await
+}

@@ -1,0 +1,166 @@
+//! What happens to every request and every answer, whatever the route: ids, limits, origins, headers, problems for
+//! the framework's own errors, the access log, metrics.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, ResponseError as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::context::{Context, within};
+use super::extract::MAX_BODY;
+use super::problem::{Code, PROBLEM_JSON, Problem};
+use super::state::HttpState;
+use crate::token::fresh_bytes;
+
+/// The header that names a request.
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest request id that is taken over.
+const MAX_REQUEST_ID: usize = 64;
+
+/// The outermost layer.
+pub(crate) async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let begun = Instant::now();
+    let context = Rc::new(Context {
+        request_id: request_id(request.headers()),
+        public_url: state(&request).public_url.as_str().into(),
+    });
+    let method = request.method().clone();
+    let answer = within(context.clone(), async move {
+        if let Err(problem) = admit(&request) {
+            return Ok(request.into_response(problem.error_response()));
+        }
+        // Handlers' errors are responses already when they get here, and no layer below has errors of its own.
+        next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+    });
+    let mut response = answer.await?;
+    within(context.clone(), async { explain(&mut response) }).await;
+    finish(&mut response, &context.request_id);
+    if state_of(&response).service.waiters().is_draining() {
+        // The next request on this connection might meet a closed one: it is to come on another.
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
+
+    let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+    let status = response.status().as_u16();
+    let took = begun.elapsed();
+    // A method is counted by name only when it is one that exists: whoever calls can invent others.
+    let method_name = if known(&method) { method.as_str() } else { "other" };
+    state_of(&response).metrics.http_request(&route, method_name, status, took);
+    log::info!(
+        request_id:% = context.request_id, method:% = method_name, route:% = route, status = status,
+        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        "{method_name} {route} {status}"
+    );
+    Ok(response)
+}
+
+fn known(method: &Method) -> bool {
+    [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::DELETE,
+        Method::OPTIONS,
+        Method::PUT,
+        Method::PATCH,
+        Method::TRACE,
+    ]
+    .contains(method)
+}
+
+fn request_id(headers: &HeaderMap) -> String {
+    headers
+        .get(X_REQUEST_ID)
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()))
+        .filter(|id| id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')))
+        .map_or_else(|| URL_SAFE_NO_PAD.encode(fresh_bytes::<12>()), str::to_owned)
+}
+
+/// Refuses what no route should see.
+fn admit(request: &ServiceRequest) -> Result<(), Problem> {
+    let size: usize =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    // Announced, whether or not the route reads a body; what is not announced is counted as it is read.
+    let body =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    if size + target > MAX_BODY || body.is_some_and(|length| length > MAX_BODY) {
+        return Err(Problem::new(Code::PayloadTooLarge));
+    }
+    // Links look at their origin themselves: forms of our own pages may come with none.
+    // The path as the router sees it, with `%76` decoded; and all origins, should there be several.
+    let foreign = |origin: &HeaderValue| !state(request).allows_origin(origin.as_bytes());
+    if request.match_info().as_str().starts_with("/v1/")
+        && request.headers().get_all(header::ORIGIN).any(foreign)
+    {
+        return Err(Problem::new(Code::OriginNotAllowed));
+    }
+    Ok(())
+}
+
+/// Turns an error of the framework into a problem.
+fn explain(response: &mut ServiceResponse<BoxBody>) {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return;
+    }
+    let content_type = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if content_type
+        .is_some_and(|value| value.starts_with(PROBLEM_JSON.as_bytes()) || value.starts_with(b"text/html"))
+    {
+        return;
+    }
+    let code = match status {
+        StatusCode::NOT_FOUND => Code::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE => Code::PayloadTooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
+        status if status.is_client_error() => Code::InvalidRequest,
+        _ => Code::Internal,
+    };
+    *response.response_mut() = Problem::new(code).error_response();
+}
+
+/// The headers of every answer.
+fn finish(response: &mut ServiceResponse<BoxBody>, request_id: &str) {
+    let https = state_of(response).https;
+    let headers = response.headers_mut();
+    let mut set =
+        |name: HeaderName, value: &'static str| headers.insert(name, HeaderValue::from_static(value));
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "no-referrer");
+    set(HeaderName::from_static("x-robots-tag"), "noindex");
+    if https {
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=63072000");
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+        headers.insert(header::CONTENT_SECURITY_POLICY, nothing);
+    }
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+}
+
+fn state(request: &ServiceRequest) -> &HttpState {
+    super::extract::state(request.request())
+}
+
+fn state_of(response: &ServiceResponse<BoxBody>) -> &HttpState {
+    super::extract::state(response.request())
+}

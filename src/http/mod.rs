@@ -1,0 +1,121 @@
+//! HTTP: the route table, and everything between a socket and a use case.
+//!
+//! It knows the use cases and the domain; never the store, the mailer, or the libraries behind them.
+
+mod attempts;
+mod context;
+mod dev;
+mod discovery;
+mod extract;
+pub(crate) mod guard;
+mod links;
+pub mod ops;
+mod pages;
+mod problem;
+mod sessions;
+mod state;
+mod status;
+
+use actix_cors::Cors;
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderName};
+use actix_web::middleware::Compress;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpResponse, ResponseError as _, Route, guard as guards};
+
+pub use state::{HttpSettings, HttpState};
+
+use self::problem::{Code, Problem};
+
+/// The layers around the routes, outermost last: `App::new().configure(...)` cannot wrap, so `app` calls this.
+macro_rules! layered {
+    ($app:expr, $state:expr) => {
+        $app.app_data($state.clone())
+            .configure($crate::http::routes(&$state))
+            .wrap($crate::http::cors(&$state))
+            .wrap(::actix_web::middleware::from_fn($crate::http::guard::guard))
+    };
+}
+pub(crate) use layered;
+
+/// The methods of a route, in the table below.
+macro_rules! at {
+    ($path:literal, $allow:literal, $($method:ident => $handler:path),+) => {
+        web::resource($path)
+            $(.route($method().to($handler)))+
+            .default_service(web::to(|| async { not_allowed($allow) }))
+    };
+}
+
+fn get() -> Route {
+    // RFC 9110, section 9.1: whatever answers GET answers HEAD.
+    web::route().guard(guards::Any(guards::Get()).or(guards::Head()))
+}
+
+fn post() -> Route {
+    web::post()
+}
+
+fn delete() -> Route {
+    web::delete()
+}
+
+fn not_allowed(allow: &'static str) -> HttpResponse {
+    Problem { allow: Some(allow), ..Problem::new(Code::MethodNotAllowed) }.error_response()
+}
+
+/// Every public route. Only what is public is compressed: not what carries secrets, and not event streams.
+pub(crate) fn routes(state: &Data<HttpState>) -> impl FnOnce(&mut ServiceConfig) + use<> {
+    let dev = state.dev;
+    move |table| {
+        table
+            .service(at!("/v1/attempts", "POST", post => attempts::start))
+            .service(at!("/v1/attempts/{id}", "GET, HEAD, DELETE", get => status::read, delete => attempts::cancel))
+            .service(at!("/v1/attempts/{id}/events", "GET, HEAD", get => status::events))
+            .service(at!("/v1/attempts/{id}/code", "POST", post => attempts::code))
+            .service(at!("/v1/attempts/{id}/resend", "POST", post => attempts::resend))
+            .service(at!("/v1/attempts/{id}/redeem", "POST", post => attempts::redeem))
+            .service(at!("/v/{link_token}", "GET, HEAD, POST", get => links::open, post => links::decide))
+            .service(at!("/v/{link_token}/reissue", "POST", post => links::reissue))
+            .service(at!("/v1/tickets/redeem", "POST", post => sessions::redeem_ticket))
+            .service(at!("/v1/session", "GET, HEAD, DELETE", get => sessions::read, delete => sessions::sign_out))
+            .service(at!("/v1/session/token", "POST", post => sessions::token))
+            .service(at!("/.well-known/jwks.json", "GET, HEAD", get => discovery::jwks))
+            .service(at!("/openapi.yaml", "GET, HEAD", get => discovery::openapi).wrap(Compress::default()))
+            .service(at!("/docs", "GET, HEAD", get => discovery::docs).wrap(Compress::default()))
+            .service(at!("/problems", "GET, HEAD", get => discovery::problems))
+            .service(at!("/problems/{code}", "GET, HEAD", get => discovery::problem))
+            .service(at!("/client.js", "GET, HEAD", get => discovery::client).wrap(Compress::default()))
+            .service(at!("/relay-code.js", "GET, HEAD", get => discovery::relay_code).wrap(Compress::default()))
+            .service(at!("/compat.js", "GET, HEAD", get => discovery::compat).wrap(Compress::default()));
+        if dev {
+            table
+                .service(at!("/", "GET, HEAD", get => dev::demo))
+                .service(at!("/dev/demo.js", "GET, HEAD", get => dev::demo_script))
+                .service(at!("/dev/mailbox", "GET, HEAD", get => dev::mailbox))
+                .service(at!("/dev/mailbox/{id}", "GET, HEAD", get => dev::mail))
+                .service(at!("/dev/mailbox/{id}/html", "GET, HEAD", get => dev::mail_html));
+        }
+        table.default_service(web::to(|| async { Problem::new(Code::NotFound).error_response() }));
+    }
+}
+
+/// Cross-origin rules (the Fetch standard's CORS): listed origins, with credentials. Unlisted ones are refused before.
+pub(crate) fn cors(state: &Data<HttpState>) -> Cors {
+    let state = state.clone();
+    Cors::default()
+        .allowed_origin_fn(move |origin, _| state.allows_origin(origin.as_bytes()))
+        .allowed_methods([Method::GET, Method::POST, Method::DELETE])
+        .allowed_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("prefer"),
+            extract::LINKGATE_CLIENT,
+            guard::X_REQUEST_ID,
+        ])
+        .expose_headers([header::RETRY_AFTER, guard::X_REQUEST_ID])
+        .supports_credentials()
+        .block_on_origin_mismatch(false)
+        .max_age(600)
+}

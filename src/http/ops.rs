@@ -1,0 +1,69 @@
+//! The operations listener: probes and metrics. Never on the public address.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::web::{Data, ServiceConfig, get, resource};
+use actix_web::{HttpResponse, ResponseError as _, web};
+use serde_json::json;
+
+use super::problem::{Code, Problem};
+use crate::flow::Service;
+use crate::metrics::{CONTENT_TYPE, Metrics};
+
+/// What the probes know.
+pub struct OpsState {
+    service: Arc<Service>,
+    metrics: Arc<Metrics>,
+    /// Whether a store lost later turns readiness off, too.
+    strict: bool,
+    /// Whether the store has answered once.
+    seen_store: AtomicBool,
+}
+
+impl OpsState {
+    /// Nothing has been seen yet.
+    #[must_use]
+    pub fn new(service: Arc<Service>, metrics: Arc<Metrics>, strict: bool) -> Self {
+        Self { service, metrics, strict, seen_store: AtomicBool::new(false) }
+    }
+}
+
+/// The routes of the operations listener.
+pub fn configure(routes: &mut ServiceConfig) {
+    routes
+        .service(resource("/livez").route(get().to(live)).default_service(web::to(not_allowed)))
+        .service(resource("/readyz").route(get().to(ready)).default_service(web::to(not_allowed)))
+        .service(resource("/metrics").route(get().to(metrics)).default_service(web::to(not_allowed)))
+        .default_service(web::to(|| async { Problem::new(Code::NotFound).error_response() }));
+}
+
+async fn not_allowed() -> HttpResponse {
+    Problem { allow: Some("GET"), ..Problem::new(Code::MethodNotAllowed) }.error_response()
+}
+
+/// `GET /livez`: the process answers. It never asks the store: a restart would not bring it back.
+async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "live" }))
+}
+
+/// `GET /readyz`: whether traffic should come here.
+async fn ready(state: Data<OpsState>) -> HttpResponse {
+    let store = state.service.ping_store().await;
+    if store.is_ok() {
+        state.seen_store.store(true, Ordering::Relaxed);
+    }
+    let draining = state.service.waiters().is_draining();
+    let ready = !draining && state.seen_store.load(Ordering::Relaxed) && (store.is_ok() || !state.strict);
+    let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    response.json(json!({
+        "status": if ready { "ready" } else { "not_ready" },
+        "draining": draining,
+        "store": if store.is_ok() { "up" } else { "down" },
+    }))
+}
+
+/// `GET /metrics`
+async fn metrics(state: Data<OpsState>) -> HttpResponse {
+    HttpResponse::Ok().content_type(CONTENT_TYPE).body(state.metrics.render())
+}

@@ -1,0 +1,239 @@
+//! Pages for people: templates, texts and the headers that they need. All of it is built into the binary.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use minijinja::value::Serde;
+use minijinja::{Environment, Value, context};
+
+use super::context::current;
+use super::problem::{Code, Problem};
+use crate::domain::locale::Locale;
+
+const STYLE: &str = include_str!("pages/style.css");
+const SCRIPT: &str = include_str!("pages/page.js");
+
+const TEMPLATES: &[(&str, &str)] = &[
+    ("layout.html", include_str!("pages/layout.html")),
+    ("parts.html", include_str!("pages/parts.html")),
+    ("link.html", include_str!("pages/link.html")),
+    ("code.html", include_str!("pages/code.html")),
+    ("done.html", include_str!("pages/done.html")),
+    ("error.html", include_str!("pages/error.html")),
+    ("problem.html", include_str!("pages/problem.html")),
+    ("problems.html", include_str!("pages/problems.html")),
+    ("docs.html", include_str!("pages/docs.html")),
+    ("demo.html", include_str!("dev/demo.html")),
+    ("mailbox.html", include_str!("dev/mailbox.html")),
+    ("mail.html", include_str!("dev/mail.html")),
+];
+
+/// What a page may do beyond showing itself.
+#[derive(Default, Clone)]
+pub(super) struct Powers {
+    pub(super) scripts: Scripts,
+    pub(super) forms: Forms,
+    /// Shows frames of this server.
+    pub(super) own_frames: bool,
+}
+
+/// Which scripts a page runs.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scripts {
+    #[default]
+    None,
+    /// The one script of link pages.
+    Inline,
+    /// Scripts of this server, which talk to it.
+    Own,
+}
+
+/// Where a page's forms may go.
+#[derive(Default, Clone, PartialEq, Eq)]
+pub(super) enum Forms {
+    #[default]
+    None,
+    /// To this server.
+    Own,
+    /// To this server, which may redirect to this origin: Chromium applies `form-action` to redirects, too.
+    OwnAnd(String),
+}
+
+/// See the module.
+pub(super) struct Pages {
+    environment: Environment<'static>,
+    app_name: String,
+    style_hash: String,
+    script_hash: String,
+    texts: BTreeMap<&'static str, Value>,
+    docs: OnceLock<Result<String, minijinja::Error>>,
+}
+
+impl Pages {
+    /// Parses all templates and texts.
+    pub(super) fn new(app_name: &str) -> Result<Self, String> {
+        let mut environment = Environment::new();
+        for (name, source) in TEMPLATES {
+            environment.add_template(name, source).map_err(|error| format!("{name}: {error:#}"))?;
+        }
+        let mut texts = BTreeMap::new();
+        for (locale, source) in [
+            (Locale::En, include_str!("pages/locales/en.json")),
+            (Locale::De, include_str!("pages/locales/de.json")),
+        ] {
+            let map: BTreeMap<String, String> =
+                serde_json::from_str(source).map_err(|error| format!("{}.json: {error}", locale.as_str()))?;
+            texts.insert(locale.as_str(), Value::from(Serde(map)));
+        }
+        Ok(Self {
+            environment,
+            app_name: app_name.to_owned(),
+            style_hash: source_hash(STYLE),
+            script_hash: source_hash(SCRIPT),
+            texts,
+            docs: OnceLock::new(),
+        })
+    }
+
+    /// Renders the API document, once.
+    pub(super) fn docs(&self) -> HttpResponse {
+        let rendered = self.docs.get_or_init(|| {
+            // As YAML: its maps, unlike JSON's here, keep the order in which the document tells things.
+            let document = serde_yaml_ng::from_str::<serde_yaml_ng::Value>(API_YAML).unwrap_or_default();
+            self.render("docs.html", Locale::En, context! { api => Serde(document) })
+        });
+        self.answer(
+            StatusCode::OK,
+            "docs.html",
+            Locale::En,
+            &Powers::default(),
+            rendered.as_ref().map(String::as_str),
+        )
+    }
+
+    /// Renders a page and answers with it.
+    pub(super) fn page(
+        &self,
+        status: StatusCode,
+        name: &str,
+        locale: Locale,
+        powers: &Powers,
+        values: Value,
+    ) -> HttpResponse {
+        let rendered = self.render(name, locale, values);
+        self.answer(status, name, locale, powers, rendered.as_ref().map(String::as_str))
+    }
+
+    fn answer(
+        &self,
+        status: StatusCode,
+        name: &str,
+        locale: Locale,
+        powers: &Powers,
+        rendered: Result<&str, &minijinja::Error>,
+    ) -> HttpResponse {
+        match rendered {
+            Ok(html) => HttpResponse::build(status)
+                .content_type("text/html; charset=utf-8")
+                .insert_header((header::CONTENT_SECURITY_POLICY, self.csp(powers)))
+                .insert_header((header::CONTENT_LANGUAGE, locale.as_str()))
+                .body(html.to_owned()),
+            Err(error) => {
+                log::error!(template:% = name, reason:% = error; "a page could not be rendered");
+                actix_web::ResponseError::error_response(&Problem::new(Code::Internal))
+            }
+        }
+    }
+
+    fn render(&self, name: &str, locale: Locale, values: Value) -> Result<String, minijinja::Error> {
+        let common = context! {
+            style => STYLE,
+            script => SCRIPT,
+            lang => locale.as_str(),
+            app_name => self.app_name.as_str(),
+            t => self.texts.get(locale.as_str()).cloned(),
+        };
+        self.environment.get_template(name)?.render(context! { ..values, ..common })
+    }
+
+    /// A problem as a page: the same status and headers, the same words.
+    pub(super) fn problem(
+        &self,
+        problem: &Problem,
+        locale: Locale,
+        powers: &Powers,
+        values: Value,
+    ) -> HttpResponse {
+        let status = actix_web::ResponseError::status_code(problem);
+        let common = context! {
+            code => problem.code.as_str(),
+            title => problem.code.title(),
+            detail => problem.detail.as_str(),
+            request_id => current().request_id.as_str(),
+        };
+        let page = self.page(status, "error.html", locale, powers, context! { ..values, ..common });
+        // The headers of the problem (Retry-After and the like) on the page.
+        let mut response = page;
+        for (name, value) in problem.response("", String::new()).headers() {
+            if name != header::CONTENT_TYPE {
+                response.headers_mut().insert(name.clone(), value.clone());
+            }
+        }
+        response
+    }
+
+    fn csp(&self, powers: &Powers) -> String {
+        let style = &self.style_hash;
+        let scripts = match powers.scripts {
+            Scripts::None => String::new(),
+            Scripts::Inline => format!("; script-src '{}'", self.script_hash),
+            Scripts::Own => "; script-src 'self'; connect-src 'self'".to_owned(),
+        };
+        let frames = if powers.own_frames { "; frame-src 'self'" } else { "" };
+        let forms = match &powers.forms {
+            Forms::None => "'none'".to_owned(),
+            Forms::Own => "'self'".to_owned(),
+            Forms::OwnAnd(origin) => format!("'self' {origin}"),
+        };
+        format!(
+            "default-src 'none'; style-src '{style}'; base-uri 'none'; frame-ancestors 'none'; \
+             form-action {forms}{scripts}{frames}"
+        )
+    }
+}
+
+/// A CSP source that allows exactly this text (CSP level 3, section 2.3.1).
+fn source_hash(text: &str) -> String {
+    format!("sha256-{}", STANDARD.encode(crate::token::sha256(text.as_bytes())))
+}
+
+/// A time as people of this language write it, in UTC to the minute.
+pub(super) fn human_time(time: DateTime<Utc>, locale: Locale) -> String {
+    match locale {
+        Locale::En => time.format("%-d %B %Y, %H:%M UTC").to_string(),
+        Locale::De => time.format("%d.%m.%Y, %H:%M UTC").to_string(),
+    }
+}
+
+/// "Firefox on Linux", in this language.
+pub(super) fn human_browser(browser: &str, locale: Locale) -> String {
+    match locale {
+        Locale::En => browser.to_owned(),
+        Locale::De => browser.replacen(" on ", " unter ", 1),
+    }
+}
+
+/// The API document.
+pub(super) const API_YAML: &str = include_str!("../../docs/openapi.yaml");
+
+/// A header of its own for a frame that shows somebody else's HTML: it may show itself and open links, nothing else.
+pub(super) const FRAMED_MAIL: (HeaderName, &str) = (
+    header::CONTENT_SECURITY_POLICY,
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation",
+);

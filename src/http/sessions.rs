@@ -1,0 +1,128 @@
+//! `/v1/session` and `/v1/tickets`: sessions after sign-in.
+
+use actix_web::cookie::Cookie;
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::extract::{Json, OptionalJson, Who, bearer, cookie};
+use super::problem::{Code, Problem};
+use super::state::HttpState;
+use crate::flow::SessionGrant;
+use crate::token::Identity;
+
+/// The session as JSON. The renewal token is in it for clients without cookies only.
+pub(super) fn session_json(session: &SessionGrant, with_renewal: bool) -> Value {
+    let mut body = json!({
+        "object": "session",
+        "id": session.identity.session.to_string(),
+        "session_token": session.session_token,
+        "expires_in": session.expires_in.as_secs(),
+        "expires_at": session.expires_at,
+        "client_id": session.client_id,
+        "user": user_json(&session.identity),
+    });
+    if with_renewal && let Some(renewal) = &session.renewal_token {
+        body["renewal_token"] = renewal.as_str().into();
+    }
+    body
+}
+
+fn user_json(identity: &Identity) -> Value {
+    json!({ "id": identity.subject.as_str(), "email_address": identity.email.as_str() })
+}
+
+/// The session, with its cookie for clients that keep cookies.
+pub(super) fn session_response(state: &HttpState, session: &SessionGrant, by_header: bool) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    if !by_header && let Some(renewal) = &session.renewal_token {
+        response.cookie(state.cookies.for_session(renewal, session.expires_at, state.service.now()));
+    }
+    response.json(session_json(session, by_header))
+}
+
+/// The body of a ticket.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TicketBody {
+    ticket: String,
+}
+
+/// `POST /v1/tickets/redeem`
+pub(super) async fn redeem_ticket(
+    state: Data<HttpState>,
+    request: HttpRequest,
+    body: Json<TicketBody>,
+) -> Result<HttpResponse, Problem> {
+    if bearer(request.headers()).and_then(|key| state.api_key(key)).is_none() {
+        return Err(Problem::new(Code::ApiKeyInvalid));
+    }
+    let session = state.service.redeem_ticket(&body.0.ticket).await?;
+    Ok(HttpResponse::Ok().json(session_json(&session, false)))
+}
+
+/// `GET /v1/session`
+pub(super) async fn read(
+    state: Data<HttpState>,
+    request: HttpRequest,
+    who: Who,
+) -> Result<HttpResponse, Problem> {
+    let renewal = cookie(&request, &state.cookies.session);
+    let session = state.service.current_session(renewal.as_ref().map(Cookie::value), &who.caller).await?;
+    Ok(HttpResponse::Ok().json(json!({
+        "object": "session",
+        "id": session.identity.session.to_string(),
+        "user": user_json(&session.identity),
+        "client_id": session.client_id,
+        "expires_at": session.expires_at,
+    })))
+}
+
+/// The body of clients without cookies.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RenewalBody {
+    renewal_token: String,
+}
+
+/// The renewal token of a request: in its body, or in its cookie.
+fn renewal(state: &HttpState, request: &HttpRequest, body: OptionalJson<RenewalBody>) -> Option<String> {
+    match body.0 {
+        Some(body) => Some(body.renewal_token),
+        None => cookie(request, &state.cookies.session).map(|cookie| cookie.value().to_owned()),
+    }
+}
+
+/// `POST /v1/session/token`
+pub(super) async fn token(
+    state: Data<HttpState>,
+    request: HttpRequest,
+    who: Who,
+    body: OptionalJson<RenewalBody>,
+) -> Result<HttpResponse, Problem> {
+    let renewal = renewal(&state, &request, body);
+    let session = state.service.session_token(renewal.as_deref(), &who.caller).await?;
+    Ok(HttpResponse::Ok().json(session_json(&session, false)))
+}
+
+/// `DELETE /v1/session`
+pub(super) async fn sign_out(
+    state: Data<HttpState>,
+    request: HttpRequest,
+    who: Who,
+    body: OptionalJson<RenewalBody>,
+) -> Result<HttpResponse, Problem> {
+    let by_cookie = body.0.is_none() && cookie(&request, &state.cookies.session).is_some();
+    // A cookie comes by itself, so the page that sent the request must be known; unlisted origins never get here.
+    if by_cookie
+        && !request.headers().contains_key(header::ORIGIN)
+        && !state.is_from_own_page(request.headers())
+    {
+        return Err(Problem::new(Code::OriginNotAllowed));
+    }
+    let renewal = renewal(&state, &request, body);
+    state.service.sign_out(renewal.as_deref(), &who.caller).await?;
+    Ok(HttpResponse::NoContent().cookie(state.cookies.without_session()).finish())
+}

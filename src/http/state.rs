@@ -1,0 +1,147 @@
+//! What all handlers share.
+
+use std::sync::Arc;
+
+use actix_web::cookie::time::Duration as CookieDuration;
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::http::header::{self, HeaderMap};
+use chrono::{DateTime, Utc};
+
+use super::pages::Pages;
+use crate::domain::network::TrustedProxies;
+use crate::domain::secret::ClientSecret;
+use crate::domain::secret_text::SecretText;
+use crate::flow::Service;
+use crate::metrics::Metrics;
+
+/// How long a browser keeps its client secret: the longest that browsers grant.
+const CLIENT_COOKIE_DAYS: i64 = 400;
+
+/// The settings of the HTTP side.
+pub struct HttpSettings {
+    /// Scheme, host and port under which people reach the service; no trailing slash.
+    pub public_url: String,
+    /// Origins of applications whose pages may call the API.
+    pub allowed_origins: Vec<String>,
+    /// Keys of back ends.
+    pub api_keys: Vec<SecretText>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
+    /// Whether the demo application and the mailbox are served.
+    pub dev: bool,
+}
+
+/// See the module.
+pub struct HttpState {
+    pub(super) service: Arc<Service>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) pages: Pages,
+    pub(super) public_url: String,
+    pub(super) https: bool,
+    pub(super) cookies: Cookies,
+    pub(super) trusted_proxies: TrustedProxies,
+    pub(super) dev: bool,
+    allowed_origins: Vec<String>,
+    api_keys: Vec<SecretText>,
+}
+
+impl HttpState {
+    /// Puts the state together.
+    ///
+    /// # Errors
+    /// When a page or the API document that is built in does not parse.
+    pub fn new(settings: HttpSettings, service: Arc<Service>, metrics: Arc<Metrics>) -> Result<Self, String> {
+        let https = settings.public_url.starts_with("https://");
+        Ok(Self {
+            pages: Pages::new(&service.settings().app_name)?,
+            service,
+            metrics,
+            https,
+            cookies: Cookies::new(https),
+            trusted_proxies: settings.trusted_proxies,
+            dev: settings.dev,
+            allowed_origins: settings.allowed_origins,
+            api_keys: settings.api_keys,
+            public_url: settings.public_url,
+        })
+    }
+
+    /// Whether pages of this origin may call the API.
+    pub(super) fn allows_origin(&self, origin: &[u8]) -> bool {
+        origin == self.public_url.as_bytes()
+            || self.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin)
+    }
+
+    /// The API key that this is, compared with all of them in constant time.
+    pub(super) fn api_key(&self, candidate: &str) -> Option<&str> {
+        let mut found = None;
+        for key in &self.api_keys {
+            if key.matches(candidate.as_bytes()) {
+                found = Some(key.expose());
+            }
+        }
+        found
+    }
+
+    /// Whether the request comes from one of our own pages: our `Origin`, or the browser's word for it. Under
+    /// `Referrer-Policy: no-referrer` browsers send `Origin: null` with our own forms, and `Sec-Fetch-Site` tells.
+    pub(super) fn is_from_own_page(&self, headers: &HeaderMap) -> bool {
+        let origin = headers.get(header::ORIGIN).map(header::HeaderValue::as_bytes);
+        let site = headers.get("sec-fetch-site").map(header::HeaderValue::as_bytes);
+        match (origin, site) {
+            (Some(origin), Some(site)) => {
+                site == b"same-origin" && (origin == self.public_url.as_bytes() || origin == b"null")
+            }
+            (Some(origin), None) => origin == self.public_url.as_bytes(),
+            (None, Some(site)) => site == b"same-origin",
+            (None, None) => false,
+        }
+    }
+}
+
+/// The names and attributes of our cookies.
+pub(super) struct Cookies {
+    pub(super) client: String,
+    pub(super) session: String,
+    secure: bool,
+}
+
+impl Cookies {
+    /// On https the `__Host-` prefix keeps other hosts of the domain from planting cookies (RFC 6265bis, section
+    /// 4.1.3.2); browsers refuse it on http.
+    fn new(https: bool) -> Self {
+        let name = |base: &str| if https { format!("__Host-{base}") } else { base.to_owned() };
+        Self { client: name("linkgate-client"), session: name("linkgate-session"), secure: https }
+    }
+
+    fn cookie(&self, name: &str, value: String, lives: CookieDuration) -> Cookie<'static> {
+        Cookie::build(name.to_owned(), value)
+            .path("/")
+            .http_only(true)
+            .secure(self.secure)
+            .same_site(SameSite::Lax)
+            .max_age(lives)
+            .finish()
+    }
+
+    /// The cookie of a client secret.
+    pub(super) fn for_client(&self, secret: &ClientSecret) -> Cookie<'static> {
+        self.cookie(&self.client, secret.expose().to_owned(), CookieDuration::days(CLIENT_COOKIE_DAYS))
+    }
+
+    /// The cookie of a session.
+    pub(super) fn for_session(
+        &self,
+        renewal_token: &str,
+        ends: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Cookie<'static> {
+        let lives = CookieDuration::seconds((ends - now).num_seconds().max(0));
+        self.cookie(&self.session, renewal_token.to_owned(), lives)
+    }
+
+    /// The cookie that removes the session's.
+    pub(super) fn without_session(&self) -> Cookie<'static> {
+        self.cookie(&self.session, String::new(), CookieDuration::ZERO)
+    }
+}

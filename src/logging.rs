@@ -1,0 +1,261 @@
+//! The log: one event a line on stderr, as text for people or as JSON for machines.
+//!
+//! Knows nothing of what is logged. That no token, code, address or whole IP is logged is the duty of those who log;
+//! that a line stays a line is the duty of this module.
+
+use std::fmt::{Display, Write as _};
+use std::io::{self, Write};
+
+use log::kv::{Error, Key, Value, VisitSource};
+use log::{LevelFilter, Log, Metadata, Record};
+use serde_json::Value as Json;
+
+/// What these crates say below `info` has addresses, tokens or commands in it. Crates whose names begin like these,
+/// with a `_` after it, are meant too (`actix_web`).
+const CAPPED: [&str; 6] = ["lettre", "redis", "actix", "rustls", "h2", "mio"];
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// All formats.
+    pub const ALL: [Self; 2] = [Self::Text, Self::Json];
+
+    /// Its name in settings.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// Starts logging, at the level that `RUST_LOG` says (by default `info`, and what goes wrong in the HTTP server). A
+/// second call changes nothing.
+pub fn init(format: LogFormat) {
+    let logger =
+        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,actix_server=warn"))
+            .format(move |out, record| {
+                let time = out.timestamp_millis();
+                match format {
+                    LogFormat::Text => write_text(out, &time, record),
+                    LogFormat::Json => write_json(out, &time, record),
+                }
+            })
+            .build();
+    let max = logger.filter();
+    if log::set_boxed_logger(Box::new(Capped(logger))).is_ok() {
+        log::set_max_level(max);
+    }
+}
+
+/// Keeps the chatter of some crates out, whatever the filter says: a directive such as `redis::aio=trace` would win
+/// over one for `redis`, so this cannot be left to directives.
+struct Capped<L>(L);
+
+impl<L: Log> Log for Capped<L> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        (metadata.level() <= LevelFilter::Info || !is_capped(metadata.target())) && self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            self.0.log(record);
+        }
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
+
+fn is_capped(target: &str) -> bool {
+    let krate = target.split("::").next().unwrap_or_default();
+    CAPPED
+        .iter()
+        .any(|capped| krate.strip_prefix(capped).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
+}
+
+/// Writes `<time> LEVEL target: message key=value`.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_text(out: &mut impl Write, time: &impl Display, record: &Record<'_>) -> io::Result<()> {
+    let mut line = format!("{time} {:<5} {}: ", record.level(), escaped(record.target()));
+    line.push_str(&escaped(&record.args().to_string()));
+    for (key, value) in fields(record) {
+        let text = match value {
+            Json::String(text) => text,
+            other => other.to_string(),
+        };
+        let plain = !text.is_empty() && !text.contains([' ', '"', '=']);
+        let text = escaped(&text);
+        let _ = if plain {
+            write!(line, " {}={text}", escaped(&key))
+        } else {
+            write!(line, " {}=\"{}\"", escaped(&key), text.replace('"', "\\\""))
+        };
+    }
+    line.push('\n');
+    out.write_all(line.as_bytes())
+}
+
+/// Writes a JSON object: `ts`, `level`, `target`, `message`, then the key-values in the order in which they were given.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_json(out: &mut impl Write, time: &impl Display, record: &Record<'_>) -> io::Result<()> {
+    let mut members = vec![
+        ("ts".to_owned(), Json::from(time.to_string())),
+        ("level".to_owned(), Json::from(record.level().as_str().to_ascii_lowercase())),
+        ("target".to_owned(), Json::from(record.target())),
+        ("message".to_owned(), Json::from(record.args().to_string())),
+    ];
+    for (mut key, value) in fields(record) {
+        // Parsers keep one of two equal names, and not all of them the same one.
+        while members.iter().any(|(name, _)| *name == key) {
+            key.push('_');
+        }
+        members.push((key, value));
+    }
+    let mut line = String::from("{");
+    for (index, (key, value)) in members.into_iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        let _ = write!(line, "{comma}{}:{value}", Json::from(key));
+    }
+    line.push_str("}\n");
+    out.write_all(line.as_bytes())
+}
+
+fn fields(record: &Record<'_>) -> Vec<(String, Json)> {
+    struct Collect(Vec<(String, Json)>);
+
+    impl<'kvs> VisitSource<'kvs> for Collect {
+        fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+            let json = serde_json::to_value(&value).unwrap_or_else(|_| Json::from(value.to_string()));
+            self.0.push((key.as_str().to_owned(), json));
+            Ok(())
+        }
+    }
+
+    let mut collected = Collect(Vec::new());
+    // `Collect` never fails, and a source that does has given what it had.
+    let _ = record.key_values().visit(&mut collected);
+    collected.0
+}
+
+/// Escapes what would end the line or change how the rest of it looks: control characters, line and paragraph
+/// separators, and overrides of the writing direction.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        let unfit = c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if unfit { escaped.extend(c.escape_default()) } else { escaped.push(c) }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use log::Level;
+
+    use super::*;
+
+    const TIME: &str = "2026-01-02T03:04:05.678Z";
+
+    type Fields<'a> = &'a [(&'a str, Value<'a>)];
+
+    fn text(message: &str, fields: Fields<'_>) -> String {
+        written(message, fields, |out, record| write_text(out, &TIME, record))
+    }
+
+    fn json(message: &str, fields: Fields<'_>) -> String {
+        written(message, fields, |out, record| write_json(out, &TIME, record))
+    }
+
+    fn written(
+        message: &str,
+        fields: Fields<'_>,
+        write: impl Fn(&mut Vec<u8>, &Record<'_>) -> io::Result<()>,
+    ) -> String {
+        let mut out = Vec::new();
+        let mut builder = Record::builder();
+        builder.level(Level::Info).target("linkgate::app").key_values(&fields);
+        let result = write(&mut out, &builder.args(format_args!("{message}")).build());
+        assert!(result.is_ok());
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn a_text_line_reads_without_its_fields() {
+        let fields =
+            [("port", Value::from(8080)), ("why", Value::from("it is = \"so\"")), ("none", Value::from(""))];
+        assert_eq!(
+            text("listening", &fields),
+            format!("{TIME} INFO  linkgate::app: listening port=8080 why=\"it is = \\\"so\\\"\" none=\"\"\n")
+        );
+    }
+
+    #[test]
+    fn a_line_stays_a_line() {
+        let nasty = "a\r\nb\u{1b}[31m\u{85}\u{2028}\u{202e}c";
+        for line in [text(nasty, &[("k", Value::from(nasty))]), json(nasty, &[("k", Value::from(nasty))])] {
+            assert_eq!(line.matches(['\r', '\n', '\u{1b}']).count(), 1, "{line:?}");
+            assert!(line.ends_with('\n'));
+        }
+        assert!(text(nasty, &[]).is_ascii());
+    }
+
+    #[test]
+    fn a_json_line_has_each_name_once_and_values_of_their_types() {
+        let fields = [
+            ("message", Value::from("other")),
+            ("message", Value::from("third")),
+            ("ts", Value::from(7)),
+            ("ratio", Value::from(0.5)),
+            ("big", Value::from(u128::MAX)),
+            ("ok", Value::from(true)),
+        ];
+        let line = json("he said \"hi\"", &fields);
+        assert!(line.starts_with(&format!("{{\"ts\":\"{TIME}\",\"level\":\"info\",\"target\":")), "{line}");
+        let parsed: Json = serde_json::from_str(&line).unwrap_or_default();
+        assert_eq!(parsed["message"], "he said \"hi\"");
+        assert_eq!((&parsed["message_"], &parsed["message__"]), (&Json::from("other"), &Json::from("third")));
+        assert_eq!((&parsed["ts_"], &parsed["ratio"], &parsed["ok"]), (&7.into(), &0.5.into(), &true.into()));
+        assert_eq!(parsed["big"].to_string().trim_matches('"'), u128::MAX.to_string());
+        assert_eq!(parsed.as_object().map(serde_json::Map::len), Some(10));
+    }
+
+    #[test]
+    fn noisy_crates_never_get_below_info() {
+        struct All;
+        impl Log for All {
+            fn enabled(&self, _: &Metadata<'_>) -> bool {
+                true
+            }
+            fn log(&self, _: &Record<'_>) {}
+            fn flush(&self) {}
+        }
+        let enabled = |target: &str, level| {
+            Capped(All).enabled(&Metadata::builder().target(target).level(level).build())
+        };
+        for target in
+            ["lettre::transport", "redis::aio", "actix_web::middleware", "actix_http", "rustls", "h2", "mio"]
+        {
+            assert!(!enabled(target, Level::Debug) && !enabled(target, Level::Trace), "{target}");
+            assert!(enabled(target, Level::Info), "{target}");
+        }
+        for target in ["linkgate::store", "linkgate", "rediscovery", "h2o"] {
+            assert!(enabled(target, Level::Trace), "{target}");
+        }
+    }
+}

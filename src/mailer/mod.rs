@@ -1,0 +1,124 @@
+//! Mails: what they say, and how they leave.
+//!
+//! [`templates`] renders a [`LinkMail`] and knows no transport; `transport` sends what was rendered, knows no
+//! template, and is the only one that knows lettre. Nothing in here logs or returns an address, a link or a password.
+
+pub mod mailbox;
+mod message;
+mod pool;
+mod settings;
+pub mod templates;
+mod texts;
+mod transport;
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+pub use self::mailbox::Mailbox;
+use self::message::Mail;
+pub use self::message::{Content, LinkMail, MailError};
+pub use self::settings::{MailerSettings, SmtpSettings, SmtpTls, TransportSettings};
+use self::templates::Templates;
+use self::transport::Transport;
+use crate::domain::email::EmailAddress;
+use crate::domain::locale::Locale;
+use crate::domain::sender::Sender;
+
+/// The time for one mail, from looking for a connection to the relay's acceptance.
+const LIMIT: Duration = Duration::from_secs(9);
+
+/// Sends mails.
+pub struct Mailer {
+    templates: Templates,
+    transport: Transport,
+    from: Sender,
+}
+
+/// What keeps a [`Mailer`] from being made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SetupError {
+    /// People's own templates (`LINKGATE_TEMPLATES`): all faults, each with file and line.
+    Templates(Vec<String>),
+    /// The transport (`LINKGATE_MAIL_URL`): a certificate or a directory.
+    Transport(String),
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Templates(faults) => f.write_str(&faults.join("; ")),
+            Self::Transport(fault) => f.write_str(fault),
+        }
+    }
+}
+
+impl std::error::Error for SetupError {}
+
+impl Mailer {
+    /// Reads the templates and prepares the transport. Connects to nothing. TLS needs rustls's default provider to be
+    /// installed in the process.
+    ///
+    /// # Errors
+    /// What is wrong with the settings.
+    pub fn new(settings: MailerSettings) -> Result<Self, SetupError> {
+        Self::with_limit(settings, LIMIT)
+    }
+
+    /// As [`Mailer::new`], with another time for one mail than 9 s. For tests.
+    ///
+    /// # Errors
+    /// As [`Mailer::new`].
+    pub fn with_limit(settings: MailerSettings, limit: Duration) -> Result<Self, SetupError> {
+        let MailerSettings { transport, from, app_name, templates } = settings;
+        let templates = Templates::load(&app_name, templates.as_deref()).map_err(SetupError::Templates)?;
+        let transport = Transport::new(transport, limit).map_err(SetupError::Transport)?;
+        Ok(Self { templates, transport, from })
+    }
+
+    /// Sends a link. `Ok` means that the relay has accepted the mail.
+    ///
+    /// One attempt, within 9 s in all; a pooled connection that turned out dead is replaced once. A connection lost
+    /// after the message went out leaves open whether the relay took it, and counts as not accepted.
+    ///
+    /// # Errors
+    /// See [`MailError`].
+    pub async fn send(&self, mail: &LinkMail<'_>) -> Result<(), MailError> {
+        let content = self.templates.render(mail).map_err(MailError::Unavailable)?;
+        let about = Some((mail.purpose, mail.link));
+        let mail = Mail { from: &self.from, to: mail.to, date: mail.requested_at, about, content };
+        self.transport.send(mail).await
+    }
+
+    /// Sends a short mail that says that mail works (`linkgate mail test`).
+    ///
+    /// # Errors
+    /// As [`Mailer::send`].
+    pub async fn send_test(
+        &self,
+        to: &EmailAddress,
+        locale: Locale,
+        now: DateTime<Utc>,
+    ) -> Result<(), MailError> {
+        let content = self.templates.render_test(locale);
+        self.transport.send(Mail { from: &self.from, to, date: now, about: None, content }).await
+    }
+
+    /// Connects to the relay, signs on and says NOOP, on a connection of its own.
+    ///
+    /// # Errors
+    /// [`MailError::Unavailable`], with the step that failed.
+    pub async fn check(&self) -> Result<(), MailError> {
+        self.transport.check().await
+    }
+
+    /// The mailbox, when mails go there.
+    #[must_use]
+    pub fn mailbox(&self) -> Option<&Mailbox> {
+        match &self.transport {
+            Transport::Mailbox(mailbox) => Some(mailbox),
+            Transport::Relay(_) | Transport::Directory(_) => None,
+        }
+    }
+}

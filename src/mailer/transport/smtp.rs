@@ -1,0 +1,303 @@
+//! The conversation with a relay (RFC 5321): connect, secure, sign on, hand over, and keep the connection.
+//!
+//! Every step runs against one deadline and has a name, so that a failure says where it happened. Reasons hold
+//! codes, never the relay's own words: those like to repeat the recipient.
+
+use std::error::Error as _;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lettre::address::Address;
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
+use lettre::transport::smtp::commands::{Data, Mail, Noop, Quit, Rcpt, Rset};
+use lettre::transport::smtp::extension::ClientId;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::Wire;
+use super::tls::{BeforeTls, ImplicitTls, Security};
+use crate::mailer::message::MailError;
+use crate::mailer::pool::{Connection, Pool};
+use crate::mailer::settings::{SmtpSettings, SmtpTls, is_loopback};
+
+/// How many connections to the relay there are at most.
+const MAX_CONNECTIONS: usize = 8;
+
+/// How long an unused connection is kept. Relays close theirs after a few minutes (RFC 5321, section 4.5.3.2.7).
+const MAX_IDLE: Duration = Duration::from_mins(1);
+
+/// How long a goodbye may take.
+const QUIT_LIMIT: Duration = Duration::from_secs(1);
+
+/// A relay and the connections to it.
+pub(in crate::mailer) struct Relay {
+    settings: SmtpSettings,
+    security: Security,
+    credentials: Option<Credentials>,
+    hello: ClientId,
+    limit: Duration,
+    pool: Arc<Pool<Open>>,
+}
+
+/// A connection over which mails can go.
+struct Open(AsyncSmtpConnection);
+
+/// A step that went wrong.
+struct Failure {
+    step: &'static str,
+    cause: Cause,
+}
+
+enum Cause {
+    /// The relay's negative answer.
+    Answer { code: u16, enhanced: Option<String> },
+    /// No answer in time.
+    Late,
+    /// Anything else; a text without any of the relay's words.
+    Broken(String),
+}
+
+impl Relay {
+    pub(super) fn new(settings: SmtpSettings, limit: Duration) -> Result<Self, String> {
+        let security = Security::new(&settings)?;
+        if settings.tls == SmtpTls::None && !is_loopback(&settings.host) {
+            log::warn!(
+                "mails and sign-in links go to the relay unencrypted, because LINKGATE_MAIL_URL says tls=none"
+            );
+        }
+        let credentials = settings.user.clone().map(|(user, password)| Credentials::new(user, password));
+        let pool = Pool::new(MAX_CONNECTIONS, MAX_IDLE);
+        Ok(Self { settings, security, credentials, hello: ClientId::default(), limit, pool })
+    }
+
+    /// Hands one mail over, once. The deadline covers the wait for a connection, too.
+    pub(super) async fn send(&self, wire: &Wire) -> Result<(), MailError> {
+        let deadline = Instant::now() + self.limit;
+        let waiting = timeout_at(deadline, self.pool.slot()).await;
+        // A slot may come free because its holder's time ran out, and then ours is over too.
+        let Some(slot) = waiting.ok().flatten().filter(|_| Instant::now() < deadline) else {
+            return Err(Failure { step: "waiting for a free connection", cause: Cause::Late }.into());
+        };
+        let resumed = self.resume(slot.reuse(), wire, deadline).await;
+        let (mut open, begun) = if let Some(resumed) = resumed {
+            resumed
+        } else {
+            let mut open = self.connect(deadline).await?;
+            let begun = open.begin(wire, deadline).await;
+            (open, begun)
+        };
+        let result = match begun {
+            Ok(()) => open.hand_over(wire, deadline).await,
+            Err(failure) => Err(failure),
+        };
+        match &result {
+            Ok(()) => slot.give_back(open),
+            Err(failure) if failure.leaves_usable() && open.reset(deadline).await => slot.give_back(open),
+            Err(_) => {}
+        }
+        result.map_err(MailError::from)
+    }
+
+    /// Begins the mail on a connection from the pool. The relay may have closed it, or something on the way may have
+    /// forgotten it, in which case nothing was sent and a fresh connection can take its place: `None`.
+    async fn resume(
+        &self,
+        open: Option<Open>,
+        wire: &Wire,
+        deadline: Instant,
+    ) -> Option<(Open, Result<(), Failure>)> {
+        let mut open = open?;
+        // A part of the time only, so that enough is left for the fresh connection.
+        let begun = open.begin(wire, deadline.min(Instant::now() + self.limit / 4)).await;
+        match begun {
+            Err(failure) if !failure.leaves_usable() => None,
+            begun => Some((open, begun)),
+        }
+    }
+
+    /// Connects, signs on, and asks for nothing.
+    pub(super) async fn check(&self) -> Result<(), MailError> {
+        let deadline = Instant::now() + self.limit;
+        let mut open = self.connect(deadline).await?;
+        step("NOOP", deadline, open.0.command(Noop)).await?;
+        open.close().await;
+        Ok(())
+    }
+
+    async fn connect(&self, deadline: Instant) -> Result<Open, Failure> {
+        let tcp = self.connect_tcp(deadline).await?;
+        let stream: Box<dyn AsyncTokioStream> = match &self.security {
+            Security::Plain => Box::new(tcp),
+            Security::StartTls(_) => Box::new(BeforeTls::new(tcp)),
+            Security::Implicit(connector, name) => {
+                let tls = io_step("TLS handshake", deadline, connector.connect(name.clone(), tcp)).await?;
+                Box::new(ImplicitTls(tls))
+            }
+        };
+        let connecting = AsyncSmtpConnection::connect_with_transport(stream, &self.hello);
+        let mut connection = step("greeting", deadline, connecting).await?;
+        if let Security::StartTls(parameters) = &self.security {
+            if !connection.can_starttls() {
+                let cause =
+                    "the relay does not offer it; use smtps:// or, on a network that you trust, ?tls=none";
+                return Err(Failure { step: "STARTTLS", cause: Cause::Broken(cause.to_owned()) });
+            }
+            step("STARTTLS", deadline, connection.starttls(parameters.clone(), &self.hello)).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            step("AUTH", deadline, connection.auth(DEFAULT_MECHANISMS, credentials)).await?;
+        }
+        Ok(Open(connection))
+    }
+
+    /// Tries the addresses of the host in turn. One that does not answer may not use up the time of the others.
+    async fn connect_tcp(&self, deadline: Instant) -> Result<TcpStream, Failure> {
+        let host = (self.settings.host.as_str(), self.settings.port);
+        let addresses = io_step("looking the relay up", deadline, tokio::net::lookup_host(host)).await?;
+        let mut last =
+            Failure { step: "looking the relay up", cause: Cause::Broken("no address".to_owned()) };
+        for address in addresses {
+            let until = deadline.min(Instant::now() + self.limit / 4);
+            match io_step("connecting", until, TcpStream::connect(address)).await {
+                Ok(tcp) => {
+                    io_step("connecting", deadline, async { tcp.set_nodelay(true) }).await?;
+                    return Ok(tcp);
+                }
+                Err(failure) => last = failure,
+            }
+        }
+        Err(last)
+    }
+}
+
+impl Open {
+    async fn begin(&mut self, wire: &Wire, deadline: Instant) -> Result<(), Failure> {
+        let from: Option<Address> = wire.envelope.from().cloned();
+        step("MAIL FROM", deadline, self.0.command(Mail::new(from, vec![]))).await.map(drop)
+    }
+
+    async fn hand_over(&mut self, wire: &Wire, deadline: Instant) -> Result<(), Failure> {
+        for to in wire.envelope.to() {
+            step(RCPT_TO, deadline, self.0.command(Rcpt::new(to.clone(), vec![]))).await?;
+        }
+        step("DATA", deadline, self.0.command(Data)).await?;
+        step("the message", deadline, self.0.message(&wire.message)).await.map(drop)
+    }
+
+    /// Ends a mail that was not completed, so that another can begin.
+    async fn reset(&mut self, deadline: Instant) -> bool {
+        step("RSET", deadline, self.0.command(Rset)).await.is_ok()
+    }
+}
+
+impl Connection for Open {
+    async fn close(mut self) {
+        // Nobody needs the answer.
+        let _ = timeout(QUIT_LIMIT, self.0.command(Quit)).await;
+    }
+}
+
+/// The name of the step whose permanent failure speaks of the recipient.
+const RCPT_TO: &str = "RCPT TO";
+
+async fn step<T>(
+    step: &'static str,
+    deadline: Instant,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Failure> {
+    match timeout_at(deadline, work).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Failure { step, cause: Cause::of(&error) }),
+        Err(_) => Err(Failure { step, cause: Cause::Late }),
+    }
+}
+
+async fn io_step<T>(
+    step: &'static str,
+    deadline: Instant,
+    work: impl Future<Output = io::Result<T>>,
+) -> Result<T, Failure> {
+    match timeout_at(deadline, work).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Failure { step, cause: Cause::Broken(error.to_string()) }),
+        Err(_) => Err(Failure { step, cause: Cause::Late }),
+    }
+}
+
+impl Cause {
+    fn of(error: &Error) -> Self {
+        if let Some(code) = error.status() {
+            let text = error.source().map(ToString::to_string).unwrap_or_default();
+            return Self::Answer { code: code.into(), enhanced: enhanced_code(&text) };
+        }
+        if error.is_response() {
+            // Its text would quote what the relay said.
+            return Self::Broken(
+                "the relay closed the connection or answered something else than SMTP".to_owned(),
+            );
+        }
+        Self::Broken(error.to_string())
+    }
+}
+
+/// The enhanced status code (RFC 3463) that many relays put first, such as `5.1.1`.
+fn enhanced_code(text: &str) -> Option<String> {
+    let word = text.split_whitespace().next()?;
+    let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    (word.split('.').count() == 3 && word.split('.').all(is_number)).then(|| word.to_owned())
+}
+
+impl Failure {
+    /// Whether the conversation can go on: the relay answered, and not that it is about to hang up.
+    fn leaves_usable(&self) -> bool {
+        matches!(self.cause, Cause::Answer { code, .. } if code != 421)
+    }
+}
+
+impl From<Failure> for MailError {
+    fn from(Failure { step, cause }: Failure) -> Self {
+        match cause {
+            Cause::Answer { code: 550..=554 | 556, .. } if step == RCPT_TO => Self::Rejected,
+            Cause::Answer { code, enhanced } => {
+                let enhanced = enhanced.map(|e| format!(" {e}")).unwrap_or_default();
+                Self::Unavailable(format!("{step}: the relay answered {code}{enhanced}"))
+            }
+            Cause::Late => Self::Unavailable(format!("{step}: the relay did not answer in time")),
+            Cause::Broken(cause) => Self::Unavailable(format!("{step}: {cause}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(step: &'static str, code: u16) -> MailError {
+        Failure { step, cause: Cause::Answer { code, enhanced: None } }.into()
+    }
+
+    #[test]
+    fn only_answers_on_the_recipient_reject_it() {
+        for code in [550, 551, 552, 553, 554, 556] {
+            assert_eq!(at(RCPT_TO, code), MailError::Rejected, "{code}");
+            assert_ne!(at("MAIL FROM", code), MailError::Rejected, "{code}");
+        }
+        // They speak of the conversation: a syntax, a sequence, a missing sign-on.
+        for code in [421, 450, 451, 452, 500, 501, 503, 530, 535, 555] {
+            assert_ne!(at(RCPT_TO, code), MailError::Rejected, "{code}");
+        }
+    }
+
+    #[test]
+    fn of_what_the_relay_says_only_codes_are_kept() {
+        assert_eq!(enhanced_code("5.1.1 <user@example.com> unknown").as_deref(), Some("5.1.1"));
+        for text in
+            ["", "user@example.com unknown", "<user@example.com>... 5.1.1", "1.2.3.4 said no", "5.1.x"]
+        {
+            assert_eq!(enhanced_code(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! How an attempt stands in its hash, and how the scripts reply. Short names keep a pending attempt in a listpack.
+//!
+//! | field | what |
+//! |---|---|
+//! | `f` | fence; written by the scripts alone |
+//! | `n` | nonce of the newest link |
+//! | `c`, `e`, `l`, `r` | times, in unix seconds: created, end of the newest link, end of the attempt, next mail |
+//! | `t` | tries left for relay codes |
+//! | `m`, `k` | `1` while the first mail is on its way; `1` when an API key started it; else absent |
+//! | `s` | state: `p` pending, `c` awaiting code, `v` verified, `d` denied, `x` canceled, `f` failed |
+//! | `v`, `w`, `o` | verified: when; who is signed in (`r`, `o`, `b`, empty); `1` or empty: by the own client |
+//! | `i` | confirmation id; absent when a relay code verified |
+//! | `y` | failure: `c` too many codes, `m` mail rejected, `l` state lost |
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use redis::{Value, from_redis_value};
+
+use crate::domain::attempt::{Attempt, Failure, LinkState, Refusal, SignedIn, State, Status, Verified};
+use crate::domain::secret::{ConfirmationId, Nonce};
+
+/// A reply or a record that no script of ours has written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Garbled;
+
+/// A reply of a script.
+pub(super) enum Reply {
+    /// The attempt as it is now, and what the script says besides.
+    Done(Attempt, Vec<String>),
+    /// The script says this one word, and nothing of an attempt.
+    Word(String),
+    /// The rules forbid the step.
+    Refused(Refusal),
+}
+
+impl Reply {
+    /// Reads a reply. A record that cannot be understood is one that nobody can vouch for: lost.
+    pub(super) fn read(value: Value) -> Result<Self, Garbled> {
+        let Value::Array(parts) = value else { return Err(Garbled) };
+        let mut parts = parts.into_iter();
+        let word: String = text(parts.next())?;
+        match word.as_str() {
+            "ok" if parts.len() > 0 => {
+                let fields = parts.next().ok_or(Garbled)?;
+                let rest = parts.map(|part| text(Some(part))).collect::<Result<_, _>>()?;
+                Ok(decode(fields).map_or(Self::Refused(Refusal::Lost), |attempt| Self::Done(attempt, rest)))
+            }
+            "lost" => Ok(Self::Refused(Refusal::Lost)),
+            "superseded" => Ok(Self::Refused(Refusal::Superseded)),
+            "over" => {
+                let status = text(parts.next())?;
+                let status = Status::ALL.into_iter().find(|known| known.as_str() == status).ok_or(Garbled)?;
+                Ok(Self::Refused(Refusal::Over(status)))
+            }
+            "too_soon" => Ok(Self::Refused(Refusal::TooSoon(time(&text(parts.next())?)?))),
+            _ => Ok(Self::Word(word)),
+        }
+    }
+}
+
+fn text(value: Option<Value>) -> Result<String, Garbled> {
+    from_redis_value(value.ok_or(Garbled)?).map_err(|_| Garbled)
+}
+
+/// Unix seconds, as they stand in records and arguments.
+pub(super) fn seconds(at: DateTime<Utc>) -> String {
+    at.timestamp().to_string()
+}
+
+fn time(text: &str) -> Result<DateTime<Utc>, Garbled> {
+    text.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0)).ok_or(Garbled)
+}
+
+/// `1` or nothing.
+pub(super) const fn flag(set: bool) -> &'static str {
+    if set { "1" } else { "" }
+}
+
+/// The letter for who is signed in.
+pub(super) const fn signed_in(who: Option<SignedIn>) -> &'static str {
+    match who {
+        Some(SignedIn::Requester) => "r",
+        Some(SignedIn::Opener) => "o",
+        Some(SignedIn::Both) => "b",
+        None => "",
+    }
+}
+
+/// The fields of an attempt but for the fence: names and values in turn.
+pub(super) fn encode(attempt: &Attempt) -> Vec<String> {
+    let mut fields = vec![
+        ("n", attempt.nonce.encode()),
+        ("c", seconds(attempt.created_at)),
+        ("e", seconds(attempt.expires_at)),
+        ("l", seconds(attempt.ends_at)),
+        ("r", seconds(attempt.resend_after)),
+        ("t", attempt.code_tries_left.to_string()),
+    ];
+    fields.extend(attempt.mailing.then(|| ("m", flag(true).to_owned())));
+    fields.extend(attempt.by_api_key.then(|| ("k", flag(true).to_owned())));
+    let letter = match &attempt.state {
+        State::Pending => "p",
+        State::AwaitingCode => "c",
+        State::Verified(verified) => {
+            fields.push(("v", seconds(verified.at)));
+            fields.push(("w", signed_in(verified.signed_in).to_owned()));
+            fields.push(("o", flag(verified.same_client).to_owned()));
+            fields.extend(verified.confirmation.map(|confirmation| ("i", confirmation.encode())));
+            "v"
+        }
+        State::Denied(confirmation) => {
+            fields.push(("i", confirmation.encode()));
+            "d"
+        }
+        State::Canceled => "x",
+        State::Failed(failure) => {
+            let letter = match failure {
+                Failure::TooManyCodes => "c",
+                Failure::MailRejected => "m",
+                Failure::StateLost => "l",
+            };
+            fields.push(("y", letter.to_owned()));
+            "f"
+        }
+    };
+    fields.push(("s", letter.to_owned()));
+    fields.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+}
+
+/// Reads what [`encode`] and the scripts wrote. Fields of a later version are passed over.
+fn decode(fields: Value) -> Result<Attempt, Garbled> {
+    let fields: HashMap<String, String> = from_redis_value(fields).map_err(|_| Garbled)?;
+    let field = |name| fields.get(name).map(String::as_str).ok_or(Garbled);
+    let link = link(field("n")?, field("e")?, field("r")?)?;
+    let confirmation = || {
+        let text = fields.get("i");
+        text.map(|text| ConfirmationId::decode(text)).transpose().map_err(|_| Garbled)
+    };
+    let state = match field("s")? {
+        "p" => State::Pending,
+        "c" => State::AwaitingCode,
+        "v" => State::Verified(Verified {
+            at: time(field("v")?)?,
+            signed_in: match field("w")? {
+                "r" => Some(SignedIn::Requester),
+                "o" => Some(SignedIn::Opener),
+                "b" => Some(SignedIn::Both),
+                "" => None,
+                _ => return Err(Garbled),
+            },
+            same_client: field("o")? == flag(true),
+            confirmation: confirmation()?,
+        }),
+        "d" => State::Denied(confirmation()?.ok_or(Garbled)?),
+        "x" => State::Canceled,
+        "f" => State::Failed(match field("y")? {
+            "c" => Failure::TooManyCodes,
+            "m" => Failure::MailRejected,
+            "l" => Failure::StateLost,
+            _ => return Err(Garbled),
+        }),
+        _ => return Err(Garbled),
+    };
+    Ok(Attempt {
+        nonce: link.nonce,
+        created_at: time(field("c")?)?,
+        expires_at: link.expires_at,
+        ends_at: time(field("l")?)?,
+        resend_after: link.resend_after,
+        code_tries_left: field("t")?.parse().map_err(|_| Garbled)?,
+        mailing: fields.contains_key("m"),
+        by_api_key: fields.contains_key("k"),
+        state,
+    })
+}
+
+/// A link from its nonce, its end and the time of the next mail.
+pub(super) fn link(nonce: &str, expires_at: &str, resend_after: &str) -> Result<LinkState, Garbled> {
+    Ok(LinkState {
+        nonce: Nonce::decode(nonce).map_err(|_| Garbled)?,
+        expires_at: time(expires_at)?,
+        resend_after: time(resend_after)?,
+    })
+}

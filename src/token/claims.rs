@@ -1,0 +1,138 @@
+//! The claims on the wire (the design's section 3). Unknown and repeated claims are refused.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::check::Timed;
+use crate::domain::policy::{CrossDevice, Purpose};
+
+/// A claim that may be left out, and is not `null` when it is there.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+macro_rules! timed {
+    ($($name:ident),*) => {$(
+        impl Timed for $name {
+            fn issued_at(&self) -> i64 { self.iat }
+            fn expires_at(&self) -> i64 { self.exp }
+        }
+    )*};
+}
+
+/// What link and attempt tokens say of the attempt.
+///
+/// `xd`, `tk` and `sub` stand there only when a back end asked for them; the rest of what a resent link needs
+/// travels in the attempt token too, since nothing of it is in the store.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AttemptClaims {
+    /// Link tokens only.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(super) jti: Option<String>,
+    pub(super) aid: String,
+    pub(super) em: String,
+    pub(super) pur: Purpose,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(super) cfp: Option<String>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(super) net: Option<String>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(super) ua: Option<String>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(super) ru: Option<String>,
+    pub(super) loc: String,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(super) xd: Option<CrossDevice>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) tk: bool,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(super) sub: Option<String>,
+    pub(super) iat: i64,
+    pub(super) exp: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TicketClaims {
+    pub(super) jti: String,
+    pub(super) aid: String,
+    pub(super) em: String,
+    pub(super) pur: Purpose,
+    pub(super) sid: String,
+    pub(super) sub: String,
+    pub(super) iat: i64,
+    pub(super) exp: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RenewalClaims {
+    pub(super) sid: String,
+    pub(super) sub: String,
+    pub(super) em: String,
+    pub(super) cfp: String,
+    pub(super) auth_time: i64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) xdev: bool,
+    pub(super) iat: i64,
+    pub(super) exp: i64,
+}
+
+/// One audience as a string, several as an array (RFC 7519, section 4.1.3).
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Audience {
+    /// Whether one of these is meant.
+    pub(super) fn names_one_of(&self, accepted: &[String]) -> bool {
+        match self {
+            Self::One(one) => accepted.contains(one),
+            Self::Many(many) => many.iter().any(|one| accepted.contains(one)),
+        }
+    }
+}
+
+impl From<&[String]> for Audience {
+    fn from(list: &[String]) -> Self {
+        match list {
+            [one] => Self::One(one.clone()),
+            many => Self::Many(many.to_vec()),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SessionClaims {
+    pub(super) iss: String,
+    pub(super) sub: String,
+    pub(super) sid: String,
+    pub(super) aud: Audience,
+    pub(super) email: String,
+    pub(super) email_verified: bool,
+    pub(super) amr: [String; 1],
+    pub(super) auth_time: i64,
+    pub(super) jti: String,
+    pub(super) xdev: bool,
+    pub(super) iat: i64,
+    pub(super) exp: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EmailProofClaims {
+    pub(super) iss: String,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(super) sub: Option<String>,
+    pub(super) aud: Audience,
+    pub(super) email: String,
+    pub(super) email_verified: bool,
+    pub(super) iat: i64,
+    pub(super) exp: i64,
+}
+
+timed!(AttemptClaims, TicketClaims, RenewalClaims, SessionClaims, EmailProofClaims);

@@ -1,0 +1,212 @@
+//! The keyring: one random secret per key id, and everything that is derived from it.
+//!
+//! HKDF-SHA256 (RFC 5869) with one label per use, so that no token is ever valid as another type. The labels of
+//! internal tokens include the public URL: they are bound to one deployment.
+
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{AES_256_GCM_SIV, LessSafeKey, UnboundKey};
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
+use aws_lc_rs::hmac;
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use zeroize::Zeroizing;
+
+use super::check::TokenType;
+use crate::domain::keys::{KeyringEntries, SessionAlg};
+
+/// DER of a PKCS #8 Ed25519 private key up to its 32 bytes (RFC 8410, section 7).
+const ED25519_PKCS8_PREFIX: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+
+/// A key could not be derived: never seen, and no reason to panic.
+#[derive(Debug, Clone, Copy)]
+pub struct UnusableKey;
+
+impl std::fmt::Display for UnusableKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no keys can be derived from this secret; make a fresh one with `linkgate keys new`")
+    }
+}
+
+impl std::error::Error for UnusableKey {}
+
+impl From<Unspecified> for UnusableKey {
+    fn from(_: Unspecified) -> Self {
+        Self
+    }
+}
+
+impl From<jsonwebtoken::errors::Error> for UnusableKey {
+    fn from(_: jsonwebtoken::errors::Error) -> Self {
+        Self
+    }
+}
+
+struct Len32;
+
+impl KeyType for Len32 {
+    fn len(&self) -> usize {
+        32
+    }
+}
+
+/// A signing key with its checking half.
+pub(super) struct Pair {
+    pub(super) alg: Algorithm,
+    pub(super) sign: EncodingKey,
+    pub(super) check: DecodingKey,
+}
+
+/// All that is derived from one secret of the ring.
+pub(super) struct RingKey {
+    pub(super) kid: String,
+    link: Pair,
+    attempt: Pair,
+    ticket: Pair,
+    renewal: Pair,
+    public: Pair,
+    /// Seals addresses.
+    pub(super) seal: LessSafeKey,
+    /// For keyed hashes that are no tokens.
+    pub(super) mac: hmac::Key,
+    jwk: Jwk,
+}
+
+impl RingKey {
+    fn derive(kid: &str, secret: &[u8], public_url: &str, alg: SessionAlg) -> Result<Self, UnusableKey> {
+        let prk = Salt::new(HKDF_SHA256, b"linkgate v1").extract(secret);
+        let bound =
+            |label: &str| expand(&prk, &[b"internal ", label.as_bytes(), b" ", public_url.as_bytes()]);
+        let internal = |typ: TokenType| -> Result<Pair, UnusableKey> {
+            let key = bound(typ.as_str())?;
+            Ok(Pair {
+                alg: Algorithm::HS256,
+                sign: EncodingKey::from_secret(&*key),
+                check: DecodingKey::from_secret(&*key),
+            })
+        };
+        let (public, jwk) = public_pair(&prk, kid, alg)?;
+        Ok(Self {
+            kid: kid.to_owned(),
+            link: internal(TokenType::Link)?,
+            attempt: internal(TokenType::Attempt)?,
+            ticket: internal(TokenType::Ticket)?,
+            renewal: internal(TokenType::Renewal)?,
+            public,
+            seal: LessSafeKey::new(UnboundKey::new(&AES_256_GCM_SIV, &*bound("seal")?)?),
+            mac: hmac::Key::new(hmac::HMAC_SHA256, &*bound("mac")?),
+            jwk,
+        })
+    }
+
+    /// The key of a token type. Session tokens and email proofs share the published key and differ in `typ`.
+    pub(super) fn pair(&self, typ: TokenType) -> &Pair {
+        match typ {
+            TokenType::Link => &self.link,
+            TokenType::Attempt => &self.attempt,
+            TokenType::Ticket => &self.ticket,
+            TokenType::Renewal => &self.renewal,
+            TokenType::Session | TokenType::EmailProof => &self.public,
+        }
+    }
+}
+
+fn expand(prk: &Prk, info: &[&[u8]]) -> Result<Zeroizing<[u8; 32]>, Unspecified> {
+    let mut key = Zeroizing::new([0; 32]);
+    prk.expand(info, Len32)?.fill(&mut *key)?;
+    Ok(key)
+}
+
+fn public_pair(prk: &Prk, kid: &str, alg: SessionAlg) -> Result<(Pair, Jwk), UnusableKey> {
+    let (alg, sign) = match alg {
+        SessionAlg::EdDsa => {
+            let mut der = Zeroizing::new(ED25519_PKCS8_PREFIX.to_vec());
+            der.extend_from_slice(&*expand(prk, &[b"session Ed25519"])?);
+            (Algorithm::EdDSA, EncodingKey::from_ed_der(&der))
+        }
+        SessionAlg::Es256 => {
+            // One in 2^32 secrets is no scalar of the curve; then the next label is taken.
+            let scalar = (0..4_u8)
+                .find_map(|n| {
+                    PrivateKey::from_private_key(&ECDH_P256, &*expand(prk, &[b"session P-256 ", &[n]]).ok()?)
+                        .ok()
+                })
+                .ok_or(UnusableKey)?;
+            let der: Pkcs8V1Der<'_> = scalar.as_der()?;
+            (Algorithm::ES256, EncodingKey::from_ec_der(der.as_ref()))
+        }
+    };
+    let mut jwk = Jwk::from_encoding_key(&sign, alg)?;
+    jwk.common.key_id = Some(kid.to_owned());
+    jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+    let check = DecodingKey::from_jwk(&jwk)?;
+    Ok((Pair { alg, sign, check }, jwk))
+}
+
+/// The keys in use: all are accepted and published, one of them signs.
+pub(super) struct Ring {
+    keys: Vec<Arc<RingKey>>,
+    /// Which one signs: the first, or, while the first is new to those who verify, the one that signed before.
+    signer: usize,
+}
+
+impl Ring {
+    /// Derives all keys.
+    ///
+    /// # Errors
+    /// [`UnusableKey`] when a secret yields no keys, or there is none.
+    pub(super) fn derive(
+        entries: &KeyringEntries,
+        public_url: &str,
+        alg: SessionAlg,
+    ) -> Result<Self, UnusableKey> {
+        let keys = entries
+            .iter()
+            .map(|entry| RingKey::derive(entry.kid(), entry.secret(), public_url, alg).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() { Err(UnusableKey) } else { Ok(Self { keys, signer: 0 }) }
+    }
+
+    /// This ring, in which the key that signed in `before` signs on as long as the first key was not published there.
+    pub(super) fn after(mut self, before: &Self) -> Self {
+        let waits_on = before.is_waiting() && before.keys[0].kid == self.keys[0].kid;
+        let is_new = waits_on || before.find(&self.keys[0].kid).is_none();
+        let old = self.keys.iter().position(|key| key.kid == before.active().kid);
+        self.signer = old.filter(|_| is_new).unwrap_or(0);
+        self
+    }
+
+    /// This ring, with its first key signing.
+    pub(super) fn promoted(&self) -> Self {
+        Self { keys: self.keys.clone(), signer: 0 }
+    }
+
+    /// Whether the first key has yet to sign.
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.signer != 0
+    }
+
+    /// The key that signs.
+    pub(super) fn active(&self) -> &Arc<RingKey> {
+        &self.keys[self.signer]
+    }
+
+    /// The key of this id.
+    pub(super) fn find(&self, kid: &str) -> Option<&Arc<RingKey>> {
+        self.keys.iter().find(|key| key.kid == kid)
+    }
+
+    /// All keys.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<RingKey>> {
+        self.keys.iter()
+    }
+
+    /// The public halves of all keys (RFC 7517, section 5).
+    pub(super) fn jwks(&self) -> JwkSet {
+        JwkSet { keys: self.keys.iter().map(|key| key.jwk.clone()).collect() }
+    }
+}

@@ -1,0 +1,23 @@
+//! The contract over HTTP, as an attacker reads it: every problem code, bad input of every kind, forged and misplaced
+//! tokens, foreign origins, and the API document held against the real answers.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(missing_docs, unreachable_pub, reason = "names of tests are sentences")]
+
+mod bodies;
+mod cases;
+mod codes;
+mod document;
+mod fields;
+mod forgeries;
+mod headers;
+mod kit;
+mod limits;
+mod origins;
+mod parameters;
+mod problems;
+mod routes;
+mod schema;
+mod shapes;
+#[path = "../support/mod.rs"]
+mod support;
+mod tokens;

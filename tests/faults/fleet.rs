@@ -1,0 +1,238 @@
+//! Replicas of the real binary, one by one and as a fleet.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::balancer::Balancer;
+use crate::proxy::Proxy;
+use crate::redis_server::{RedisServer, free_port};
+use crate::support::app::{API_KEY, ORIGIN};
+use crate::support::smtp::{Mode, Sink};
+
+/// How long a process may take to come up or to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A key that no other test uses.
+pub(crate) const KEY: &str = "test:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
+
+/// A process that serves. It ends with its owner.
+pub(crate) struct Replica {
+    pub(crate) port: u16,
+    pub(crate) ops_port: u16,
+    vars: BTreeMap<String, String>,
+    directory: TempDir,
+    process: Option<Child>,
+}
+
+impl Replica {
+    /// With these settings besides (or instead of) the usual ones, without a relay that could be reached; up, and
+    /// perhaps not ready.
+    pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_on(free_port(), free_port(), settings)
+    }
+
+    /// The same on these ports.
+    pub(crate) fn start_on(port: u16, ops_port: u16, settings: &[(&str, &str)]) -> Self {
+        let (own, listen, ops) = (
+            format!("http://127.0.0.1:{port}"),
+            format!("127.0.0.1:{port}"),
+            format!("127.0.0.1:{ops_port}"),
+        );
+        let usual = [
+            ("LINKGATE_PUBLIC_URL", own.as_str()),
+            ("LINKGATE_LISTEN_ADDR", &listen),
+            ("LINKGATE_OPS_ADDR", &ops),
+            ("LINKGATE_KEYS", KEY),
+            ("LINKGATE_MAIL_URL", "smtp://127.0.0.1:9"),
+            ("LINKGATE_MAIL_FROM", "Example <login@example.com>"),
+            ("LINKGATE_APP_NAME", "Example"),
+            ("LINKGATE_API_KEYS", API_KEY),
+            ("LINKGATE_ALLOWED_ORIGINS", ORIGIN),
+            ("LINKGATE_REDIRECT_URLS", "https://app.example.com/done"),
+            ("LINKGATE_TRUSTED_PROXIES", "127.0.0.1"),
+            ("LINKGATE_DRAIN_DELAY", "1s"),
+            ("RUST_LOG", "warn"),
+        ];
+        let mut vars: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in usual.iter().chain(settings) {
+            vars.insert((*name).to_owned(), (*value).to_owned());
+        }
+        if vars.contains_key("LINKGATE_KEYS_FILE") {
+            vars.remove("LINKGATE_KEYS");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let mut replica = Self { port, ops_port, vars, directory, process: None };
+        replica.start_again();
+        replica
+    }
+
+    /// Starts it again after it has ended, on the same ports. Its log begins anew.
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.process.is_none(), "it still runs");
+        let log = File::create(self.log_file()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_linkgate"));
+        command.arg("serve").env_clear().envs(&self.vars);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let mut process = command.spawn().unwrap();
+        let begun = Instant::now();
+        // The operations listener comes last.
+        while [self.port, self.ops_port]
+            .iter()
+            .any(|port| std::net::TcpStream::connect(("127.0.0.1", *port)).is_err())
+        {
+            assert!(process.try_wait().unwrap().is_none(), "it ended: {}", self.log());
+            assert!(begun.elapsed() < PATIENCE, "it does not come up: {}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.process = Some(process);
+    }
+
+    /// Its own address, past any balancer.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Its operations listener.
+    pub(crate) fn ops_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ops_port)
+    }
+
+    /// What it has logged since it was started.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.log_file()).unwrap()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.directory.path().join("log")
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let mut process = self.process.take().unwrap();
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = process.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE * 2, "it does not end: {}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Ends it without any notice (SIGKILL).
+    pub(crate) fn kill(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// `/readyz`, `/livez` or `/metrics`.
+    pub(crate) async fn probe(&self, path: &str) -> (u16, String) {
+        let response = reqwest::get(format!("{}{path}", self.ops_url())).await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    /// Waits until a probe answers so.
+    pub(crate) async fn until_probe(&self, path: &str, status: u16) {
+        let begun = Instant::now();
+        while self.probe(path).await.0 != status {
+            assert!(begun.elapsed() < PATIENCE, "{path} is never {status}: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until so many requests wait for a change here.
+    pub(crate) async fn until_waiting(&self, count: usize) {
+        let line = format!("linkgate_waiters {count}\n");
+        let begun = Instant::now();
+        while !self.probe("/metrics").await.1.contains(&line) {
+            assert!(begun.elapsed() < PATIENCE, "never came true: {line}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have ended by itself.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+/// Replicas behind a balancer, over one Redis (each through a proxy of its own), with one relay.
+pub(crate) struct Fleet {
+    pub(crate) redis: RedisServer,
+    pub(crate) proxies: Vec<Proxy>,
+    pub(crate) smtp: Sink,
+    pub(crate) replicas: Vec<Replica>,
+    pub(crate) balancer: Balancer,
+}
+
+impl Fleet {
+    /// Three replicas, ready.
+    pub(crate) async fn start() -> Self {
+        Self::with(3, &[]).await
+    }
+
+    /// So many replicas, with these settings besides the usual ones.
+    pub(crate) async fn with(count: usize, settings: &[(&str, &str)]) -> Self {
+        let redis = RedisServer::start();
+        let smtp = Sink::start(Mode::Accept);
+        let proxies: Vec<Proxy> = (0..count).map(|_| Proxy::start(redis.port())).collect();
+        let ports: Vec<(u16, u16)> = (0..count).map(|_| (free_port(), free_port())).collect();
+        let balancer = Balancer::start(&ports);
+        let (url, mail) = (balancer.url(), smtp.url());
+        let mut replicas = Vec::new();
+        for (proxy, (port, ops_port)) in proxies.iter().zip(ports) {
+            let store = format!("redis://127.0.0.1:{}", proxy.port());
+            let mut all = vec![
+                ("LINKGATE_PUBLIC_URL", url.as_str()),
+                ("LINKGATE_STORE_URL", &store),
+                ("LINKGATE_MAIL_URL", &mail),
+            ];
+            all.extend(settings);
+            replicas.push(Replica::start_on(port, ops_port, &all));
+        }
+        for replica in &replicas {
+            replica.until_probe("/readyz", 200).await;
+        }
+        let fleet = Self { redis, proxies, smtp, replicas, balancer };
+        for number in 0..count {
+            fleet.until_taken_in(number).await;
+        }
+        fleet
+    }
+
+    /// Where clients come.
+    pub(crate) fn url(&self) -> String {
+        self.balancer.url()
+    }
+
+    /// Waits until the balancer sends connections to this replica.
+    pub(crate) async fn until_taken_in(&self, number: usize) {
+        let begun = Instant::now();
+        while !self.balancer.is_ready(number) {
+            assert!(begun.elapsed() < PATIENCE, "never ready: {}", self.replicas[number].log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}

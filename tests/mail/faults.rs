@@ -1,0 +1,85 @@
+//! What a relay that refuses, stalls or hangs up leads to.
+
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use linkgate::mailer::MailError;
+
+use super::smtp::{Mode, Sink};
+use super::{HASTE, hasty_mailer, mailer, reason, send};
+
+#[tokio::test]
+async fn a_recipient_that_the_relay_rejects_is_rejected() {
+    let sink = Sink::start(Mode::RejectRecipient);
+    let mailer = mailer(&sink.url());
+    assert_eq!(send(&mailer).await, Err(MailError::Rejected));
+    // The connection is still good.
+    sink.set_mode(Mode::Accept);
+    assert_eq!(send(&mailer).await, Ok(()));
+    assert_eq!((sink.connections(), sink.received_count()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_temporary_answer_makes_mail_unavailable() {
+    let sink = Sink::start(Mode::Defer);
+    let mailer = mailer(&sink.url());
+    assert_eq!(reason(send(&mailer).await), "RCPT TO: the relay answered 451 4.7.1");
+    assert_eq!(sink.received_count(), 0);
+}
+
+#[tokio::test]
+async fn a_relay_that_never_answers_makes_mail_unavailable_within_the_limit() {
+    let sink = Sink::start(Mode::Silent);
+    let mailer = hasty_mailer(&sink.url());
+    let start = Instant::now();
+    assert_eq!(reason(send(&mailer).await), "greeting: the relay did not answer in time");
+    let taken = start.elapsed();
+    // An idle machine needs some milliseconds above the limit; a busy one may need more.
+    assert!((HASTE..HASTE * 2).contains(&taken), "{taken:?}");
+    reason(mailer.check().await);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_free_connection_waits_no_longer_than_the_limit() {
+    let sink = Sink::start(Mode::Silent);
+    let mailer = hasty_mailer(&sink.url());
+    let start = Instant::now();
+    let halfway = async {
+        tokio::time::sleep(HASTE / 2).await;
+        sink.connections()
+    };
+    let (results, connections) = tokio::join!(join_all((0..20).map(|_| send(&mailer))), halfway);
+    assert!(start.elapsed() < HASTE * 2, "{:?}", start.elapsed());
+    assert_eq!(connections, 8);
+    for result in results {
+        let why = reason(result);
+        assert!(why.ends_with("did not answer in time"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_is_not_there_makes_mail_unavailable_at_once() {
+    let sink = Sink::start(Mode::Accept);
+    let url = sink.url();
+    drop(sink);
+    let start = Instant::now();
+    let mailer = mailer(&url);
+    let why = reason(send(&mailer).await);
+    assert!(why.starts_with("connecting: ") && why.contains("refused"), "{why}");
+    assert!(start.elapsed() < HASTE);
+}
+
+#[tokio::test]
+async fn a_relay_whose_name_is_unknown_makes_mail_unavailable() {
+    let why = reason(send(&mailer("smtp://relay.invalid")).await);
+    assert!(why.starts_with("looking the relay up: "), "{why}");
+}
+
+#[tokio::test]
+async fn a_relay_that_hangs_up_on_the_message_gets_it_once() {
+    let sink = Sink::start(Mode::HangUpInData);
+    let mailer = mailer(&sink.url());
+    let why = reason(send(&mailer).await);
+    assert!(why.starts_with("the message: the relay closed"), "{why}");
+    assert_eq!((sink.connections(), sink.received_count()), (1, 0));
+}

@@ -1,0 +1,317 @@
+//! An SMTP sink: a relay on a free port that keeps what it is given, and misbehaves on demand.
+//!
+//! Runs on threads of its own, so that it serves any runtime. Stops when dropped.
+#![allow(dead_code, reason = "each suite that includes it uses a part of it")]
+
+use std::collections::HashMap;
+use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use base64::Engine as _;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+/// How the sink answers; may change while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Accept,
+    /// 550 to each recipient.
+    RejectRecipient,
+    /// 451 to each recipient.
+    Defer,
+    /// Never says anything, not even the greeting.
+    Silent,
+    /// Hangs up after accepting a mail.
+    HangUpAfterMail,
+    /// Hangs up instead of answering to the message.
+    HangUpInData,
+    /// 421 to each MAIL FROM but the first of a connection.
+    OneMailOnly,
+}
+
+/// The encryption that the sink offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tls {
+    None,
+    /// By STARTTLS.
+    AfterStart,
+    Implicit,
+    /// STARTTLS, with an answer in plain text appended to the answer to it, as a man in the middle would.
+    Injected,
+}
+
+/// A mail that the sink accepted.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Received {
+    pub(crate) mail_from: String,
+    pub(crate) rcpt_to: Vec<String>,
+    /// As sent, without the dots of transparency.
+    pub(crate) message: Vec<u8>,
+    pub(crate) encrypted: bool,
+}
+
+pub(crate) struct Sink {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    /// The certificate of the sink, for `localhost` and 127.0.0.1, in PEM.
+    pub(crate) ca_pem: String,
+}
+
+struct Shared {
+    mode: Mutex<Mode>,
+    tls: Tls,
+    config: Arc<ServerConfig>,
+    /// The wanted argument of AUTH PLAIN.
+    auth: Option<String>,
+    received: Mutex<Vec<Received>>,
+    commands: Mutex<Vec<String>>,
+    connections: AtomicUsize,
+    /// By the number of the connection.
+    open: Mutex<HashMap<usize, TcpStream>>,
+    stopped: AtomicBool,
+}
+
+/// Where a conversation stands.
+#[derive(Default)]
+struct State {
+    encrypted: bool,
+    signed_on: bool,
+    /// The mail that is being sent.
+    mail: Received,
+    /// How many were sent.
+    mails: usize,
+}
+
+impl Sink {
+    pub(crate) fn start(mode: Mode) -> Self {
+        Self::start_with(mode, Tls::None, None)
+    }
+
+    /// `user` is the name and password that it wants by AUTH PLAIN.
+    pub(crate) fn start_with(mode: Mode, tls: Tls, user: Option<(&str, &str)>) -> Self {
+        // Another test may have been first.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let certified = rcgen::generate_simple_self_signed(names).unwrap();
+        let key = PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der());
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certified.cert.der().clone()], key.into())
+            .unwrap();
+        let auth = user.map(|(name, password)| {
+            base64::engine::general_purpose::STANDARD.encode(format!("\0{name}\0{password}"))
+        });
+        let shared = Arc::new(Shared {
+            mode: Mutex::new(mode),
+            tls,
+            config: Arc::new(config),
+            auth,
+            received: Mutex::default(),
+            commands: Mutex::default(),
+            connections: AtomicUsize::new(0),
+            open: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || accepting.accept(&listener));
+        Self { address, shared, ca_pem: certified.cert.pem() }
+    }
+
+    /// The URL with the TLS that it offers, on the name `localhost`.
+    pub(crate) fn url(&self) -> String {
+        let port = self.address.port();
+        match self.shared.tls {
+            Tls::None => format!("smtp://localhost:{port}"),
+            Tls::AfterStart | Tls::Injected => format!("smtp://localhost:{port}?tls=required"),
+            Tls::Implicit => format!("smtps://localhost:{port}"),
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn set_mode(&self, mode: Mode) {
+        *self.shared.mode.lock().unwrap() = mode;
+    }
+
+    /// What it has accepted, oldest first.
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.shared.received.lock().unwrap().clone()
+    }
+
+    pub(crate) fn received_count(&self) -> usize {
+        self.shared.received.lock().unwrap().len()
+    }
+
+    /// The commands of all connections, without their messages.
+    pub(crate) fn commands(&self) -> Vec<String> {
+        self.shared.commands.lock().unwrap().clone()
+    }
+
+    /// How many connections there have been.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// Cuts all connections that are open.
+    pub(crate) fn cut_connections(&self) {
+        for (_, open) in self.shared.open.lock().unwrap().drain() {
+            // It may be closed already.
+            let _ = open.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Cuts all connections and refuses new ones.
+    pub(crate) fn stop(&self) {
+        if !self.shared.stopped.swap(true, Ordering::SeqCst) {
+            let _ = TcpStream::connect(self.address);
+            self.cut_connections();
+        }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    fn accept(self: Arc<Self>, listener: &TcpListener) {
+        for stream in listener.incoming() {
+            if self.stopped.load(Ordering::SeqCst) {
+                return;
+            }
+            let Ok(stream) = stream else { continue };
+            let number = self.connections.fetch_add(1, Ordering::SeqCst);
+            self.open.lock().unwrap().insert(number, stream.try_clone().unwrap());
+            let shared = Arc::clone(&self);
+            thread::spawn(move || {
+                // A client that hangs up is no failure of the sink.
+                drop(shared.serve(stream));
+                if let Some(open) = shared.open.lock().unwrap().remove(&number) {
+                    drop(open.shutdown(Shutdown::Both));
+                }
+            });
+        }
+    }
+
+    fn serve(&self, stream: TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let tls = |stream| {
+            let connection = ServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
+            Ok::<_, io::Error>(StreamOwned::new(connection, stream))
+        };
+        if self.tls == Tls::Implicit {
+            self.converse(tls(stream)?, true, true)?;
+        } else if let Some(stream) = self.converse(stream, false, true)? {
+            self.converse(tls(stream)?, true, false)?;
+        }
+        Ok(())
+    }
+
+    fn mode(&self) -> Mode {
+        *self.mode.lock().unwrap()
+    }
+
+    /// One conversation. Gives the stream back when the client has said STARTTLS.
+    fn converse<S: Read + Write>(&self, stream: S, encrypted: bool, greet: bool) -> io::Result<Option<S>> {
+        let mut stream = BufReader::new(stream);
+        if greet && self.mode() != Mode::Silent {
+            stream.get_mut().write_all(b"220 sink ESMTP\r\n")?;
+        }
+        let mut state = State { encrypted, signed_on: self.auth.is_none(), ..State::default() };
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if stream.read_line(&mut line)? == 0 {
+                return Ok(None);
+            }
+            let command = line.trim_end_matches(['\r', '\n']);
+            self.commands.lock().unwrap().push(command.to_owned());
+            let verb = command.split([' ', ':']).next().unwrap_or_default();
+            let mode = self.mode();
+            let answer = match verb {
+                _ if mode == Mode::Silent => continue,
+                "STARTTLS" => {
+                    let injected =
+                        if self.tls == Tls::Injected { "250-sink\r\n250 AUTH PLAIN\r\n" } else { "" };
+                    write!(stream.get_mut(), "220 go ahead\r\n{injected}")?;
+                    return Ok(Some(stream.into_inner()));
+                }
+                "DATA" => {
+                    stream.get_mut().write_all(b"354 go ahead\r\n")?;
+                    let message = read_message(&mut stream)?;
+                    if mode == Mode::HangUpInData {
+                        return Ok(None);
+                    }
+                    state.mails += 1;
+                    let mail = Received { message, encrypted, ..std::mem::take(&mut state.mail) };
+                    self.received.lock().unwrap().push(mail);
+                    "250 accepted".to_owned()
+                }
+                _ => self.answer(&mut state, verb, command, mode),
+            };
+            stream.get_mut().write_all(format!("{answer}\r\n").as_bytes())?;
+            stream.get_mut().flush()?;
+            if verb == "QUIT" || (verb == "DATA" && mode == Mode::HangUpAfterMail) {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn answer(&self, state: &mut State, verb: &str, command: &str, mode: Mode) -> String {
+        let path = || command.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+        match (verb, mode) {
+            ("EHLO", _) => self.extensions(state.encrypted),
+            ("AUTH", _) => {
+                let wanted = self.auth.as_ref().map(|auth| format!("AUTH PLAIN {auth}"));
+                state.signed_on = wanted.is_some_and(|wanted| command == wanted);
+                if state.signed_on { "235 welcome".to_owned() } else { "535 5.7.8 wrong password".to_owned() }
+            }
+            ("MAIL", _) if !state.signed_on => "530 5.7.0 sign on first".to_owned(),
+            ("MAIL", Mode::OneMailOnly) if state.mails > 0 => "421 4.7.0 enough".to_owned(),
+            ("MAIL", _) => {
+                state.mail = Received { mail_from: path(), ..Received::default() };
+                "250 ok".to_owned()
+            }
+            ("RCPT", Mode::RejectRecipient) => format!("550 5.1.1 <{}> is unknown", path()),
+            ("RCPT", Mode::Defer) => format!("451 4.7.1 <{}> is greylisted", path()),
+            ("RCPT", _) => {
+                state.mail.rcpt_to.push(path());
+                "250 ok".to_owned()
+            }
+            ("QUIT", _) => "221 bye".to_owned(),
+            _ => "250 ok".to_owned(),
+        }
+    }
+
+    fn extensions(&self, encrypted: bool) -> String {
+        let start_tls = matches!(self.tls, Tls::AfterStart | Tls::Injected) && !encrypted;
+        let lines = [(true, "sink"), (start_tls, "STARTTLS"), (self.auth.is_some(), "AUTH PLAIN LOGIN")];
+        let offered: String =
+            lines.into_iter().filter(|(is, _)| *is).flat_map(|(_, line)| ["250-", line, "\r\n"]).collect();
+        offered + "250 8BITMIME"
+    }
+}
+
+fn read_message(stream: &mut impl io::BufRead) -> io::Result<Vec<u8>> {
+    let mut message = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        if stream.read_until(b'\n', &mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match line.as_slice() {
+            b".\r\n" => return Ok(message),
+            [b'.', rest @ ..] => message.extend_from_slice(rest),
+            line => message.extend_from_slice(line),
+        }
+    }
+}
