@@ -36,6 +36,11 @@ struct OutcomeLabel {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LimitLabel {
+    limit: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct StoreLabels {
     operation: &'static str,
     outcome: &'static str,
@@ -60,6 +65,7 @@ pub struct Metrics {
     ended: Family<EndLabels, Counter>,
     verify_seconds: Family<PurposeLabel, Histogram, fn() -> Histogram>,
     mails: Family<OutcomeLabel, Counter>,
+    limited: Family<LimitLabel, Counter>,
     store: Family<StoreLabels, Histogram, fn() -> Histogram>,
     store_up: Gauge,
     waiters: Gauge,
@@ -91,6 +97,7 @@ impl Default for Metrics {
             ended: Family::default(),
             verify_seconds: Family::new_with_constructor(human_seconds),
             mails: Family::default(),
+            limited: Family::default(),
             store: Family::new_with_constructor(store_seconds),
             store_up: Gauge::default(),
             waiters: Gauge::default(),
@@ -119,6 +126,12 @@ impl Metrics {
             self.verify_seconds.clone(),
         );
         registry.register("mails", "Mails handed to the relay, by outcome", self.mails.clone());
+        registry.register(
+            "limited",
+            "Requests over a limit, by limit: address, network, client, known (a client that has verified the address), \
+             overall, refusals",
+            self.limited.clone(),
+        );
         registry.register_with_unit(
             "store_operation",
             "Duration of store operations, by verb and outcome",
@@ -175,6 +188,11 @@ impl Metrics {
     /// A mail was `accepted` or `rejected`, or the relay was `unavailable`.
     pub fn mail(&self, outcome: &'static str) {
         self.mails.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// A request was over this limit.
+    pub fn limited(&self, limit: &'static str) {
+        self.limited.get_or_create(&LimitLabel { limit }).inc();
     }
 
     /// A verb of the store took so long.
