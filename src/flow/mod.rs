@@ -1,6 +1,7 @@
 //! The use cases, one file each. They know the store, the mailer and the tokens by their interfaces, and nothing of
 //! HTTP.
 
+mod admin;
 mod cancel;
 mod code;
 mod confirm;
@@ -34,6 +35,7 @@ use crate::metrics::Metrics;
 use crate::store::{AttemptStore, StepError, Unavailable};
 use crate::token::{AttemptGrant, Particulars, TokenError, Tokens};
 
+pub use admin::{AttemptReport, ConfirmedBy};
 pub use confirm::{Confirmed, Decision, OpenerSession};
 pub use link::{LinkPage, OpenedLink};
 pub use redeem::{Redeemed, SessionGrant};

@@ -2,6 +2,7 @@
 //!
 //! It knows the use cases and the domain; never the store, the mailer, or the libraries behind them.
 
+mod admin;
 mod attempts;
 mod context;
 mod dev;
@@ -81,6 +82,8 @@ pub(crate) fn routes(state: &Data<HttpState>) -> impl FnOnce(&mut ServiceConfig)
             .service(at!("/v1/tickets/redeem", "POST", post => sessions::redeem_ticket))
             .service(at!("/v1/session", "GET, HEAD, DELETE", get => sessions::read, delete => sessions::sign_out))
             .service(at!("/v1/session/token", "POST", post => sessions::token))
+            .service(at!("/v1/admin/attempts/{id}", "GET, HEAD, DELETE", get => admin::attempt, delete => admin::end_attempt))
+            .service(at!("/v1/admin/sessions/{id}", "DELETE", delete => admin::end_session))
             .service(at!("/.well-known/jwks.json", "GET, HEAD", get => discovery::jwks))
             .service(at!("/openapi.yaml", "GET, HEAD", get => discovery::openapi).wrap(Compress::default()))
             .service(at!("/docs", "GET, HEAD", get => discovery::docs).wrap(Compress::default()))

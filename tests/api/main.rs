@@ -3,6 +3,7 @@
 #![allow(clippy::needless_pass_by_value, clippy::float_cmp, reason = "tests read better so")]
 #![allow(missing_docs, unreachable_pub, reason = "names of tests are sentences")]
 
+mod admin;
 mod back_end;
 mod confirming;
 mod cross_device;

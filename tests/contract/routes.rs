@@ -20,6 +20,8 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     ("/v1/tickets/redeem", &["POST"]),
     ("/v1/session", &["GET", "HEAD", "DELETE"]),
     ("/v1/session/token", &["POST"]),
+    ("/v1/admin/attempts/{id}", &["GET", "HEAD", "DELETE"]),
+    ("/v1/admin/sessions/{id}", &["DELETE"]),
     ("/.well-known/jwks.json", &["GET", "HEAD"]),
     ("/openapi.yaml", &["GET", "HEAD"]),
     ("/docs", &["GET", "HEAD"]),
