@@ -92,7 +92,7 @@ async fn authority(
             if !request.headers().contains_key(header::ORIGIN) && !state.is_from_own_page(request.headers()) {
                 return Err(Problem::new(Code::OriginNotAllowed));
             }
-            let session = state.service.current_session(Some(renewal.value()), &who.caller).await?;
+            let session = state.service.current_session(Some(renewal), &who.caller).await?;
             Ok(Authority::Session(session.identity.subject))
         }
         None => Ok(Authority::Anyone),

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use actix_web::cookie::Cookie;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::{BytesMut, Data, Payload};
 use actix_web::{FromRequest, HttpRequest, dev};
@@ -265,10 +264,7 @@ fn who(request: &HttpRequest) -> Result<Who, Problem> {
     };
     let is_by_header = by_header.is_some();
     // A cookie that makes no sense is as good as none: the browser gets a new one.
-    let secret = by_header.or_else(|| {
-        let cookie = cookie(request, &state.cookies.client)?;
-        ClientSecret::parse(cookie.value()).ok()
-    });
+    let secret = by_header.or_else(|| ClientSecret::parse(cookie(request, &state.cookies.client)?).ok());
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     Ok(Who {
         caller: Caller {
@@ -276,8 +272,7 @@ fn who(request: &HttpRequest) -> Result<Who, Problem> {
             network: network(request),
             browser: text(header::USER_AGENT).and_then(browser::describe),
             locale: text(header::ACCEPT_LANGUAGE).and_then(Locale::negotiate),
-            marks: cookie(request, &state.cookies.verified)
-                .map_or_else(Vec::new, |cookie| Cookies::marks(cookie.value())),
+            marks: cookie(request, &state.cookies.verified).map_or_else(Vec::new, Cookies::marks),
         },
         by_header: is_by_header,
     })
@@ -293,12 +288,18 @@ pub(super) fn network(request: &HttpRequest) -> Network {
     Network::of(state(request).trusted_proxies.client_address(peer, &forwarded))
 }
 
-/// The cookie of this name, when there is exactly one: a second one of the name was planted by somebody.
-pub(super) fn cookie(request: &HttpRequest, name: &str) -> Option<Cookie<'static>> {
-    let cookies = request.cookies().ok()?;
-    let mut found = cookies.iter().filter(|cookie| cookie.name() == name);
+/// The value of the cookie of this name, when there is exactly one: a second one of the name was planted by somebody.
+///
+/// Names are compared byte for byte, as browsers do that keep neighbouring hosts from setting `__Host-` ones. The
+/// framework's own reader decodes `%5F` in names, cuts any Unicode space off them, and reads no cookie at all beside one
+/// that is no UTF-8: it would believe what a neighbour was free to plant.
+pub(super) fn cookie<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
+    let pairs =
+        request.headers().get_all(header::COOKIE).flat_map(|line| line.as_bytes().split(|b| *b == b';'));
+    let mut found =
+        pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="));
     match (found.next(), found.next()) {
-        (Some(cookie), None) => Some(cookie.clone()),
+        (Some(value), None) => std::str::from_utf8(value).ok(),
         _ => None,
     }
 }

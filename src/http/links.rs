@@ -2,7 +2,7 @@
 
 use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
-use actix_web::http::header::LOCATION;
+use actix_web::http::header::{LOCATION, ORIGIN};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use minijinja::context;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::context::to_its_end;
-use super::extract::{FormOrJson, Who, Word, wants_json, wants_page};
+use super::extract::{FormOrJson, Who, Word, only, wants_json, wants_page};
 use super::pages::{Forms, Powers, Scripts, human_browser, human_time};
 use super::problem::{Code, Problem};
 use super::sessions::{session_json, verified_cookie};
@@ -177,7 +177,8 @@ fn parts(body: FormOrJson<DecisionBody>) -> (DecisionBody, bool) {
 /// JSON.
 fn own_or_listed(state: &HttpState, request: &HttpRequest, as_json: bool) -> Result<(), Problem> {
     let headers = request.headers();
-    let origin = headers.get(actix_web::http::header::ORIGIN);
+    // Of two, any might be the page's.
+    let origin = only(headers, &ORIGIN)?;
     let listed = as_json
         && match origin {
             Some(origin) => state.allows_origin(origin.as_bytes()),

@@ -83,7 +83,7 @@ pub(super) async fn read(
     who: Who,
 ) -> Result<HttpResponse, Problem> {
     let renewal = cookie(&request, &state.cookies.session);
-    let session = state.service.current_session(renewal.as_ref().map(Cookie::value), &who.caller).await?;
+    let session = state.service.current_session(renewal, &who.caller).await?;
     Ok(HttpResponse::Ok().json(json!({
         "object": "session",
         "id": session.identity.session.to_string(),
@@ -104,7 +104,7 @@ pub(super) struct RenewalBody {
 fn renewal(state: &HttpState, request: &HttpRequest, body: OptionalJson<RenewalBody>) -> Option<String> {
     match body.0 {
         Some(body) => Some(body.renewal_token),
-        None => cookie(request, &state.cookies.session).map(|cookie| cookie.value().to_owned()),
+        None => cookie(request, &state.cookies.session).map(str::to_owned),
     }
 }
 

@@ -72,27 +72,6 @@ async fn another_opener_of_a_used_link_gets_nothing() {
 }
 
 #[tokio::test]
-async fn a_confirmation_is_bound_to_its_opener_and_its_link() {
-    let app = TestApp::start().await;
-    let attempt = app.browser().sign_in("ann@example.com").await;
-    let link = app.link("ann@example.com");
-    let stolen = attempt.client.open(&link).await.confirmation();
-    let thief = app.browser_at(NEAR);
-    thief.open(&link).await;
-    thief.decide(&link, "approve", &stolen).await.expect_page(400);
-    thief.decide_json(&link, "approve", &stolen).await.expect_problem(400, "invalid_request");
-
-    attempt.client.sign_in("ann@example.com").await;
-    let other_link = app.link("ann@example.com");
-    attempt.client.decide(&other_link, "approve", &stolen).await.expect_page(400);
-    for made_up in [String::new(), "A".repeat(43), stolen[..42].to_owned()] {
-        attempt.client.decide_json(&link, "approve", &made_up).await.expect_problem(400, "invalid_request");
-    }
-    assert_eq!(attempt.status().await.body["status"], "pending");
-    attempt.client.decide(&link, "approve", &stolen).await.expect(303);
-}
-
-#[tokio::test]
 async fn another_decision_with_the_same_confirmation_does_not_undo_the_first() {
     let app = TestApp::start().await;
     let attempt = app.browser().sign_in("ann@example.com").await;

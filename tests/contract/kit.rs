@@ -1,5 +1,7 @@
 //! What these tests share: requests byte for byte, and proof that nothing has happened.
 
+#![allow(dead_code, reason = "each suite that includes it uses a part of it")]
+
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
@@ -8,7 +10,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::app::{API_KEY, Answer, Attempt, Client, ORIGIN, REDIRECT, TestApp, answer};
+use crate::support::app::{API_KEY, Answer, Attempt, Client, REDIRECT, TestApp, answer};
 
 /// A client secret.
 pub(crate) const SECRET: &str = "q83vEjRWeJCrze8SNFZ4kAq83vEjRWeJ";
@@ -237,24 +239,4 @@ impl Client {
             .header("Access-Control-Request-Headers", headers);
         answer(request).await
     }
-}
-
-/// The listed origin, seen from a look-alike's side.
-pub(crate) fn look_alikes() -> Vec<String> {
-    vec![
-        "https://evil.example".to_owned(),
-        format!("{ORIGIN}.evil.example"),
-        ORIGIN.replace("https", "http"),
-        format!("{ORIGIN}:443"),
-        format!("{ORIGIN}:8443"),
-        format!("{ORIGIN}/"),
-        ORIGIN.to_ascii_uppercase(),
-        format!("{ORIGIN},{ORIGIN}"),
-        format!("{ORIGIN} https://evil.example"),
-        "https://xapp.example.com".to_owned(),
-        "https://app-example.com".to_owned(),
-        "null".to_owned(),
-        "*".to_owned(),
-        String::new(),
-    ]
 }

@@ -1,5 +1,5 @@
-//! The contract over HTTP, as an attacker reads it: every problem code, bad input of every kind, forged and misplaced
-//! tokens, foreign origins, and the API document held against the real answers.
+//! The contract over HTTP, as an attacker reads it: every problem code, bad input of every kind, and the API document
+//! held against the real answers. Forged tokens and foreign origins are in `tests/attacks`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 #![allow(missing_docs, unreachable_pub, reason = "names of tests are sentences")]
 
@@ -8,11 +8,9 @@ mod cases;
 mod codes;
 mod document;
 mod fields;
-mod forgeries;
 mod headers;
 mod kit;
 mod limits;
-mod origins;
 mod parameters;
 mod problems;
 mod routes;
@@ -20,4 +18,3 @@ mod schema;
 mod shapes;
 #[path = "../support/mod.rs"]
 mod support;
-mod tokens;

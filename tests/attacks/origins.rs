@@ -3,8 +3,72 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::kit::{SECRET, assert_not_echoed, assert_untouched, look_alikes, plain, token_of};
+use super::kit::{SECRET, assert_not_echoed, assert_untouched, plain, token_of};
 use crate::support::app::{Answer, ORIGIN, TestApp, answer};
+
+/// The listed origin, seen from a look-alike's side, and what is no origin.
+pub(crate) fn look_alikes() -> Vec<String> {
+    let host = ORIGIN.trim_start_matches("https://");
+    let mut all: Vec<String> = [
+        "https://evil.example",
+        "https://xapp.example.com",
+        "https://app-example.com",
+        "https://appXexample.com",
+        "https://example.com",
+        "https://www.app.example.com",
+        "https://app.example.com.",
+        "https://app.example.co",
+        "https://app.example.comm",
+        "https://xn--pp-6kc.example.com",
+        "https://app.example.com%2eevil.example",
+        "https://app.example.com%00.evil.example",
+        "https://app.example.com\\@evil.example",
+        "https://*.example.com",
+        "http://127.0.0.2",
+        "http://localhost",
+        "file://",
+        "data:",
+        "null",
+        "Null",
+        "*",
+        "",
+        "undefined",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    all.extend([
+        host.to_owned(),
+        format!("//{host}"),
+        format!("{ORIGIN}.evil.example"),
+        format!("{ORIGIN}.:443"),
+        format!("{ORIGIN}:443"),
+        format!("{ORIGIN}:8443"),
+        format!("{ORIGIN}:"),
+        format!("{ORIGIN}/"),
+        format!("{ORIGIN}/done"),
+        format!("{ORIGIN}#"),
+        format!("{ORIGIN}?"),
+        format!("{ORIGIN}@evil.example"),
+        format!("{ORIGIN}:x@evil.example"),
+        format!("https://user@{host}"),
+        format!("https://evil.example#{ORIGIN}"),
+        format!("https://evil.example?{ORIGIN}"),
+        format!("https://evil.example/{ORIGIN}"),
+        format!("{ORIGIN},{ORIGIN}"),
+        format!("{ORIGIN} https://evil.example"),
+        format!("https://evil.example {ORIGIN}"),
+        format!("\"{ORIGIN}\""),
+        ORIGIN.to_ascii_uppercase(),
+        ORIGIN.replace("https", "HTTPS"),
+        ORIGIN.replace("app.", "APP."),
+        ORIGIN.replace("https", "http"),
+        ORIGIN.replace("https", "ws"),
+        ORIGIN.replace("https", "app"),
+        ORIGIN.replace("https://", "https:/"),
+        ORIGIN.replace("https://", "https:\\\\"),
+    ]);
+    all
+}
 
 /// Asserts that a browser lets a page of this origin read the answer, and no other page.
 #[track_caller]

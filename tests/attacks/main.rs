@@ -1,0 +1,25 @@
+//! The attacks that linkgate is to withstand, each a test over HTTP on the real server. `docs/threat-model.md` names
+//! them beside the threats.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(missing_docs, unreachable_pub, reason = "names of tests are sentences")]
+
+mod claims;
+mod clients;
+mod cookies;
+mod cross_site;
+mod forge;
+mod forgeries;
+mod framing;
+mod headers;
+#[path = "../contract/kit.rs"]
+mod kit;
+mod login_csrf;
+mod misplaced;
+mod origins;
+mod places;
+mod redirects;
+#[path = "../support/redis.rs"]
+mod redis_server;
+mod sizes;
+#[path = "../support/mod.rs"]
+mod support;
