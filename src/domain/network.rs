@@ -117,7 +117,14 @@ impl TrustedProxies {
 /// A CIDR block, or an address as the block of itself; blocks of IPv4-mapped addresses become IPv4, as addresses do.
 fn parse_network(entry: &str) -> Option<IpNet> {
     let entry = entry.trim_matches(' ');
-    let network = entry.parse().ok().or_else(|| entry.parse::<IpAddr>().ok().map(IpNet::from))?;
+    // Not by the parser of `ipnet`: it takes 010.0.0.0/8 for 10.0.0.0/8, which to others is 8.0.0.0/8.
+    let network = match entry.split_once('/') {
+        Some((address, length)) if length.bytes().all(|b| b.is_ascii_digit()) => {
+            IpNet::new(address.parse().ok()?, length.parse().ok()?).ok()?
+        }
+        Some(_) => return None,
+        None => IpNet::from(entry.parse::<IpAddr>().ok()?),
+    };
     let mapped = match network {
         IpNet::V6(v6) => v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96)),
         IpNet::V4(_) => None,
@@ -256,6 +263,16 @@ mod tests {
         let one = proxies(&["10.0.0.1"]);
         assert_eq!(one.client_address(ip("10.0.0.1"), &["10.0.0.2"]), ip("10.0.0.2"));
         assert_eq!(one.client_address(ip("10.0.0.2"), &["192.0.2.1"]), ip("10.0.0.2"));
+    }
+
+    #[test]
+    fn an_entry_that_could_be_read_as_octal_or_has_a_sign_is_refused() {
+        for entry in
+            ["010.0.0.0/8", "10.0.0.08", "10.0.0.0/+8", "::ffff:09.0.0.0/104", "10.0.0.0/", "10.0.0.0/8/8"]
+        {
+            assert!(TrustedProxies::parse(&[entry.to_owned()]).is_err(), "{entry}");
+        }
+        assert!(TrustedProxies::parse(&[" 10.0.0.0/8 ".to_owned()]).is_ok());
     }
 
     #[test]
