@@ -17,10 +17,11 @@ use actix_http::HttpServiceBuilder;
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, Server, ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{Bytes, Data};
-use actix_web::{App, Error};
+use actix_web::{App, Error, HttpResponse};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
@@ -41,6 +42,10 @@ const READER_PATIENCE: Duration = Duration::from_secs(15);
 /// How long a client that is told to go may take to go.
 const DISCONNECT_PATIENCE: Duration = Duration::from_secs(1);
 
+/// Connections that may wait to be accepted. Beyond that, clients try again, after a second at the earliest; the standard
+/// library asks for 128.
+const BACKLOG: i32 = 4096;
+
 /// How long requests in flight may take once the listener is closed, in seconds.
 const GRACE: u64 = 30;
 
@@ -54,6 +59,7 @@ pub(crate) fn listen(
     workers: usize,
     connections: usize,
 ) -> io::Result<Server> {
+    rustix::net::listen(&listener, BACKLOG)?;
     let builder = Server::build()
         .workers(workers)
         .max_concurrent_connections(connections)
@@ -95,6 +101,8 @@ struct Requests {
     open: Cell<usize>,
     /// Since when none is open.
     none_since: Cell<Instant>,
+    /// Whether one has said that it is the last.
+    last: Cell<bool>,
 }
 
 /// A request of a connection, until its answer has been handed over to the last byte.
@@ -114,13 +122,20 @@ impl Drop for Open {
     }
 }
 
-/// The layer that tells the socket which requests are open.
+/// The layer that tells the socket which requests are open, and lets none pass after the last one.
 pub(crate) async fn opened(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<WhileOpen>, Error> {
-    let open = request.request().conn_data::<Rc<Requests>>().map(Open::new);
-    let response = next.call(request).await?;
+    let requests = request.request().conn_data::<Rc<Requests>>().cloned();
+    let open = requests.as_ref().map(Open::new);
+    // RFC 9112, section 9.6: what follows a request that ends the connection is not processed.
+    let ends = request.head().connection_type() == ConnectionType::Close;
+    let response = if requests.is_some_and(|requests| requests.last.replace(ends || requests.last.get())) {
+        request.into_response(HttpResponse::BadRequest().force_close().finish())
+    } else {
+        next.call(request).await?
+    };
     Ok(response.map_body(|_, body| WhileOpen { body, _open: open }))
 }
 
@@ -154,7 +169,8 @@ struct Patient {
 impl Patient {
     fn new(io: TcpStream) -> Self {
         let now = Instant::now();
-        let requests = Rc::new(Requests { open: Cell::new(0), none_since: Cell::new(now) });
+        let requests =
+            Rc::new(Requests { open: Cell::new(0), none_since: Cell::new(now), last: Cell::new(false) });
         Self { io, requests, stalled_since: None, alarm: Box::pin(tokio::time::sleep_until(now + SILENCE)) }
     }
 
