@@ -251,7 +251,7 @@ async fn length_in_every_place_is_refused_and_costs_nothing() {
         get("/v1/session", &format!("Accept: {long}\r\n")),
         get("/v1/session", &format!("Accept-Language: {}\r\n", "de-x,".repeat(4000))),
         get("/v1/session", &format!("X-Forwarded-For: {}\r\n", "10.0.0.1,".repeat(4000))),
-        get("/v1/session", &(0..90).map(|at| format!("X-{at}: {}\r\n", "x".repeat(200))).collect::<String>()),
+        get("/v1/session", &format!("X-A: {}\r\n", "x".repeat(200)).repeat(90)),
     ] {
         let what = request[..60].to_owned();
         let refused = ask(&app, request).await;

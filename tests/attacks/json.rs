@@ -229,6 +229,8 @@ fn encodings(text: &str) -> Vec<(&'static str, Vec<u8>)> {
     let wider =
         |bytes: fn(u32) -> [u8; 4]| text.chars().flat_map(|c| bytes(u32::from(c))).collect::<Vec<u8>>();
     let with = |mark: &[u8], bytes: Vec<u8>| [mark, &bytes].concat();
+    let (before, behind) = text.split_once("ann").unwrap();
+    let spliced = |bytes: &[u8]| [before.as_bytes(), bytes, behind.as_bytes()].concat();
     vec![
         ("utf-16be", wide(u16::to_be_bytes)),
         ("utf-16le", wide(u16::to_le_bytes)),
@@ -239,47 +241,12 @@ fn encodings(text: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("utf-8", with(b"\xef\xbb\xbf", text.as_bytes().to_vec())),
         ("utf-7", text.replace('{', "+AHs-").replace('}', "+AH0-").replace('"', "+ACI-").into_bytes()),
         ("utf-7", text.replace('@', "+AEA-").into_bytes()),
-        (
-            "iso-8859-1",
-            text.replace("ann", "\u{1}")
-                .into_bytes()
-                .into_iter()
-                .map(|b| if b == 1 { 0xe4 } else { b })
-                .collect(),
-        ),
-        // An overlong `/` and `"`, a surrogate pair as two sequences of three bytes, a lone surrogate, past the end.
-        (
-            "utf-8",
-            text.replace("ann", "\u{1}")
-                .into_bytes()
-                .into_iter()
-                .flat_map(|b| if b == 1 { vec![0xc0, 0xaf] } else { vec![b] })
-                .collect(),
-        ),
-        (
-            "utf-8",
-            text.replace("ann", "\u{1}")
-                .into_bytes()
-                .into_iter()
-                .flat_map(|b| if b == 1 { vec![0xe0, 0x80, 0xa2] } else { vec![b] })
-                .collect(),
-        ),
-        (
-            "utf-8",
-            text.replace("ann", "\u{1}")
-                .into_bytes()
-                .into_iter()
-                .flat_map(|b| if b == 1 { vec![0xed, 0xa0, 0xbd, 0xed, 0xb8, 0x80] } else { vec![b] })
-                .collect(),
-        ),
-        (
-            "utf-8",
-            text.replace("ann", "\u{1}")
-                .into_bytes()
-                .into_iter()
-                .flat_map(|b| if b == 1 { vec![0xf4, 0x90, 0x80, 0x80] } else { vec![b] })
-                .collect(),
-        ),
+        ("iso-8859-1", spliced(b"\xe4")),
+        // An overlong `/` and `"`, a surrogate pair as two sequences of three bytes, past the end.
+        ("utf-8", spliced(b"\xc0\xaf")),
+        ("utf-8", spliced(b"\xe0\x80\xa2")),
+        ("utf-8", spliced(b"\xed\xa0\xbd\xed\xb8\x80")),
+        ("utf-8", spliced(b"\xf4\x90\x80\x80")),
         ("ibm037", text.bytes().map(|b| b.wrapping_add(0x40)).collect()),
     ]
 }

@@ -101,8 +101,8 @@ async fn a_thousand_hops_bring_nobody_nearer() {
     let link = link(&app).await;
     let proxies = vec!["10.0.0.1"; 1000].join(",");
     assert_eq!(forwarded(&app, &link, &format!("{HERE},{proxies}")).await, "relay_code");
-    let lies = vec![HERE; 1000].join(",");
-    assert_eq!(forwarded(&app, &link, &format!("{lies},198.51.100.9")).await, "relay_code");
+    let forged = vec![HERE; 1000].join(",");
+    assert_eq!(forwarded(&app, &link, &format!("{forged},198.51.100.9")).await, "relay_code");
     let empty = ",".repeat(1000);
     assert_eq!(forwarded(&app, &link, &format!("{HERE}{empty}198.51.100.9")).await, "relay_code");
     // As many headers as the server takes.

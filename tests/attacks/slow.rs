@@ -22,6 +22,9 @@ struct Fate {
     heard: String,
 }
 
+/// A client that is no [`Slow`].
+type Client = fn(&str) -> Fate;
+
 /// What one slow client does: what it sends at first, then again and again, and how often.
 struct Slow {
     first: Vec<u8>,
@@ -179,7 +182,7 @@ static FATES: LazyLock<BTreeMap<&'static str, Fate>> = LazyLock::new(|| {
                 (name, thread::spawn(move || slow.run(&address)))
             })
             .collect();
-        let others: [(&str, fn(&str) -> Fate); 3] = [
+        let others: [(&str, Client); 3] = [
             ("reads nothing", reads_nothing),
             ("reads slowly", reads_slowly),
             ("asks now and then", asks_now_and_then),
