@@ -1,5 +1,6 @@
 //! The composition root: the only module that sees everything.
 
+mod files;
 mod keys;
 
 use std::fmt;
@@ -20,7 +21,7 @@ use crate::domain::email::EmailAddress;
 use crate::domain::secret_text::SecretText;
 use crate::flow::{Service, Settings};
 use crate::http::ops::{self, OpsState};
-use crate::http::{HttpSettings, HttpState};
+use crate::http::{HttpSettings, HttpState, connection};
 use crate::mailer::{MailError, Mailer, MailerSettings, TransportSettings};
 use crate::metrics::Metrics;
 use crate::store::AttemptStore;
@@ -28,15 +29,6 @@ use crate::store::measured::Measured;
 use crate::store::memory::MemoryStore;
 use crate::store::redis::{InvalidOptions, RedisOptions, RedisStore};
 use crate::token::{TokenSettings, Tokens};
-
-/// How long headers may take to arrive.
-const HEADERS_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long requests in flight may take once the listeners are closed, in seconds.
-const GRACE: u64 = 30;
-
-/// Connections one worker holds at once: those who wait, and room for those who do not.
-const CONNECTIONS: usize = 25_000;
 
 /// Why linkgate does not run, or stopped.
 #[derive(Debug)]
@@ -224,18 +216,7 @@ impl App {
     ) -> Result<Running, AppError> {
         let addr = public.local_addr()?;
         let ops_addr = ops.as_ref().map(TcpListener::local_addr).transpose()?;
-        let state = self.http;
-        let server = HttpServer::new(move || crate::http::layered!(HttpApp::new(), state))
-            .workers(workers)
-            .max_connections(CONNECTIONS)
-            .client_request_timeout(HEADERS_PATIENCE)
-            // A client that goes away while it waits gives its place back at once.
-            .h1_allow_half_closed(false)
-            .tcp_nodelay(true)
-            .shutdown_timeout(GRACE)
-            .disable_signals()
-            .listen(public)?
-            .run();
+        let server = connection::listen(&self.http, public, workers, files::connections(workers))?;
         let mut servers = vec![server];
         if let Some(listener) = ops {
             let state = self.ops;
@@ -321,6 +302,7 @@ fn workers() -> usize {
 /// # Errors
 /// When it cannot begin, or the sockets fail.
 pub async fn serve(config: Config) -> Result<(), AppError> {
+    files::ask_for(workers());
     let public = bind(config.listen_addr, "LINKGATE_LISTEN_ADDR")?;
     let ops = bind(config.ops_addr, "LINKGATE_OPS_ADDR")?;
     let drain_delay = config.drain_delay;

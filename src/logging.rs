@@ -14,6 +14,9 @@ use serde_json::Value as Json;
 /// with a `_` after it, are meant too (`actix_web`).
 const CAPPED: [&str; 6] = ["lettre", "redis", "actix", "rustls", "h2", "mio"];
 
+/// Says at `error` of each stranger that what it sends is no HTTP: anybody could fill the log so, and raise alarms.
+const STRANGERS: &str = "actix_http::h1::dispatcher";
+
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum LogFormat {
@@ -63,7 +66,9 @@ struct Capped<L>(L);
 
 impl<L: Log> Log for Capped<L> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        (metadata.level() <= LevelFilter::Info || !is_capped(metadata.target())) && self.0.enabled(metadata)
+        let target = metadata.target();
+        let heard = target != STRANGERS && (metadata.level() <= LevelFilter::Info || !is_capped(target));
+        heard && self.0.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -254,6 +259,7 @@ mod tests {
             assert!(!enabled(target, Level::Debug) && !enabled(target, Level::Trace), "{target}");
             assert!(enabled(target, Level::Info), "{target}");
         }
+        assert!(!enabled(STRANGERS, Level::Error));
         for target in ["linkgate::store", "linkgate", "rediscovery", "h2o"] {
             assert!(enabled(target, Level::Trace), "{target}");
         }

@@ -168,7 +168,7 @@ fn body_type(request: &HttpRequest) -> Result<BodyType, Problem> {
     if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(unsupported());
     }
-    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return Ok(BodyType::None) };
+    let Some(value) = only(request.headers(), &header::CONTENT_TYPE)? else { return Ok(BodyType::None) };
     let value = value.to_str().map_err(|_| unsupported())?.to_ascii_lowercase();
     let mut parts = value.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();

@@ -4,6 +4,7 @@
 
 mod admin;
 mod attempts;
+pub(crate) mod connection;
 mod context;
 mod dev;
 mod discovery;
@@ -29,13 +30,14 @@ pub use state::{HttpSettings, HttpState};
 
 use self::problem::{Code, Problem};
 
-/// The layers around the routes, outermost last: `App::new().configure(...)` cannot wrap, so `app` calls this.
+/// The layers around the routes, outermost last: `App::new().configure(...)` cannot wrap.
 macro_rules! layered {
     ($app:expr, $state:expr) => {
         $app.app_data($state.clone())
             .configure($crate::http::routes(&$state))
             .wrap($crate::http::cors(&$state))
             .wrap(::actix_web::middleware::from_fn($crate::http::guard::guard))
+            .wrap(::actix_web::middleware::from_fn($crate::http::connection::opened))
     };
 }
 pub(crate) use layered;

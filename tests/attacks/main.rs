@@ -7,19 +7,30 @@ mod claims;
 mod clients;
 mod cookies;
 mod cross_site;
+mod crowd;
 mod forge;
 mod forgeries;
 mod framing;
 mod headers;
+mod hosts;
+mod http;
+mod injection;
+mod json;
 #[path = "../contract/kit.rs"]
 mod kit;
 mod login_csrf;
+mod logs;
 mod misplaced;
+mod networks;
 mod origins;
 mod places;
+mod process;
 mod redirects;
 #[path = "../support/redis.rs"]
 mod redis_server;
 mod sizes;
+mod slow;
+mod smuggling;
 #[path = "../support/mod.rs"]
 mod support;
+mod wire;

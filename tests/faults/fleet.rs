@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::balancer::Balancer;
 use crate::proxy::Proxy;
 use crate::redis_server::{RedisServer, free_port};
-use crate::support::app::{API_KEY, ORIGIN};
+use crate::support::app::{API_KEY, ORIGIN, UNLIMITED};
 use crate::support::smtp::{Mode, Sink};
 
 /// How long a process may take to come up or to end.
@@ -55,16 +55,11 @@ impl Replica {
             ("LINKGATE_ALLOWED_ORIGINS", ORIGIN),
             ("LINKGATE_REDIRECT_URLS", "https://app.example.com/done"),
             ("LINKGATE_TRUSTED_PROXIES", "127.0.0.1"),
-            ("LINKGATE_MAILS_PER_ADDRESS", "off"),
-            ("LINKGATE_MAILS_PER_NETWORK", "off"),
-            ("LINKGATE_MAILS_PER_CLIENT", "off"),
-            ("LINKGATE_MAILS_PER_MINUTE", "off"),
-            ("LINKGATE_REFUSALS_PER_MINUTE", "off"),
             ("LINKGATE_DRAIN_DELAY", "1s"),
             ("RUST_LOG", "warn"),
         ];
         let mut vars: BTreeMap<String, String> = BTreeMap::new();
-        for (name, value) in usual.iter().chain(settings) {
+        for (name, value) in usual.iter().chain(&UNLIMITED).chain(settings) {
             vars.insert((*name).to_owned(), (*value).to_owned());
         }
         if vars.contains_key("LINKGATE_KEYS_FILE") {

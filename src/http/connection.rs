@@ -1,0 +1,246 @@
+//! The public listener, and how long its connections are kept for clients that neither ask nor read.
+//!
+//! actix ends a connection that is slow with its first head, or idle. It would keep, for ever, one that is slow with a
+//! later head, that goes on sending a body which no route reads, or that does not read its answers. So the socket
+//! itself keeps the time: how long no request is open, and how long what is said to the client waits to be taken.
+
+use std::cell::Cell;
+use std::future::ready;
+use std::io;
+use std::net::TcpListener;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_http::HttpServiceBuilder;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{AppConfig, Server, ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
+use actix_web::middleware::Next;
+use actix_web::rt::net::TcpStream;
+use actix_web::web::{Bytes, Data};
+use actix_web::{App, Error, HttpResponse};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+use super::state::HttpState;
+
+/// How long headers may take to arrive.
+const HEADERS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a connection may be idle between two requests.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// How long no request may be open, whatever arrives: an idle connection's time, and that of the next headers.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// How long a client may take to make room for what is said to it: at most 32 KiB and one document.
+const READER_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long a client that is told to go may take to go.
+const DISCONNECT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Connections that may wait to be accepted. Beyond that, clients try again, after a second at the earliest; the standard
+/// library asks for 128.
+const BACKLOG: i32 = 4096;
+
+/// How long requests in flight may take once the listener is closed, in seconds.
+const GRACE: u64 = 30;
+
+/// Serves the public routes on this listener, with so many workers, and so many connections for each of them.
+///
+/// # Errors
+/// What the socket says.
+pub(crate) fn listen(
+    state: &Data<HttpState>,
+    listener: TcpListener,
+    workers: usize,
+    connections: usize,
+) -> io::Result<Server> {
+    rustix::net::listen(&listener, BACKLOG)?;
+    let builder = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(connections)
+        .shutdown_timeout(GRACE)
+        .disable_signals();
+    let (state, draining) = (state.clone(), builder.graceful_shutdown_signal());
+    let service = move || {
+        let app = crate::http::layered!(App::new(), state).into_factory();
+        // The host and address in it are for `url_for` and its like, which nobody here asks.
+        let app = map_config(app.map_err(|error: Error| error.error_response()), |()| AppConfig::default());
+        let draining = draining.clone();
+        let http = HttpServiceBuilder::default()
+            .graceful_shutdown_signal(move || {
+                let draining = draining.clone();
+                async move { draining.notified().await }
+            })
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(HEADERS_PATIENCE)
+            .client_disconnect_timeout(DISCONNECT_PATIENCE)
+            // A client that goes away while it waits gives its place back at once.
+            .h1_allow_half_closed(false)
+            .on_connect_ext(|connection: &Patient, data| {
+                data.insert(Rc::clone(&connection.requests));
+            })
+            .h1(app);
+        fn_service(|io: TcpStream| {
+            // A connection that is gone already says so when it is read.
+            let _ = io.set_nodelay(true);
+            let peer = io.peer_addr().ok();
+            ready(Ok((Patient::new(io), peer)))
+        })
+        .and_then(http)
+    };
+    Ok(builder.listen("linkgate", listener, service)?.run())
+}
+
+/// The requests of a connection, as its socket wants to know them.
+struct Requests {
+    open: Cell<usize>,
+    /// Since when none is open.
+    none_since: Cell<Instant>,
+    /// Whether one has said that it is the last.
+    last: Cell<bool>,
+}
+
+/// A request of a connection, until its answer has been handed over to the last byte.
+struct Open(Rc<Requests>);
+
+impl Open {
+    fn new(requests: &Rc<Requests>) -> Self {
+        requests.open.set(requests.open.get() + 1);
+        Self(Rc::clone(requests))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+        self.0.none_since.set(Instant::now());
+    }
+}
+
+/// The layer that tells the socket which requests are open, and lets none pass after the last one.
+pub(crate) async fn opened(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<WhileOpen>, Error> {
+    let requests = request.request().conn_data::<Rc<Requests>>().cloned();
+    let open = requests.as_ref().map(Open::new);
+    // RFC 9112, section 9.6: what follows a request that ends the connection is not processed.
+    let ends = request.head().connection_type() == ConnectionType::Close;
+    let response = if requests.is_some_and(|requests| requests.last.replace(ends || requests.last.get())) {
+        request.into_response(HttpResponse::BadRequest().force_close().finish())
+    } else {
+        next.call(request).await?
+    };
+    Ok(response.map_body(|_, body| WhileOpen { body, _open: open }))
+}
+
+/// A body whose request is open until it ends.
+pub(crate) struct WhileOpen {
+    body: BoxBody,
+    _open: Option<Open>,
+}
+
+impl MessageBody for WhileOpen {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
+}
+
+/// A socket that is given up when its time is over.
+struct Patient {
+    io: TcpStream,
+    requests: Rc<Requests>,
+    /// Since when something waits to be taken by the client.
+    stalled_since: Option<Instant>,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Patient {
+    fn new(io: TcpStream) -> Self {
+        let now = Instant::now();
+        let requests =
+            Rc::new(Requests { open: Cell::new(0), none_since: Cell::new(now), last: Cell::new(false) });
+        Self { io, requests, stalled_since: None, alarm: Box::pin(tokio::time::sleep_until(now + SILENCE)) }
+    }
+
+    /// When the connection is given up, if nothing changes.
+    fn deadline(&self) -> Option<Instant> {
+        match self.stalled_since {
+            Some(since) => Some(since + READER_PATIENCE),
+            None if self.requests.open.get() == 0 => Some(self.requests.none_since.get() + SILENCE),
+            None => None,
+        }
+    }
+
+    /// Fails when the deadline is over; else the task is woken when it is.
+    fn in_time(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while let Some(deadline) = self.deadline() {
+            // An alarm that is too early is set anew only when it rings: most deadlines move on before.
+            if self.alarm.is_elapsed() || self.alarm.deadline() > deadline {
+                self.alarm.as_mut().reset(deadline);
+            }
+            if self.alarm.as_mut().poll(cx).is_pending() {
+                break;
+            }
+            if Instant::now() >= deadline {
+                // What it did not take, the kernel need not keep either.
+                let _ = self.io.set_zero_linger();
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// What was to be said has been taken.
+    fn flows(&mut self) {
+        if self.stalled_since.take().is_some() && self.requests.open.get() == 0 {
+            self.requests.none_since.set(Instant::now());
+        }
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.in_time(cx)?;
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, buffer);
+        match &written {
+            Poll::Ready(Ok(length)) if *length == buffer.len() => self.flows(),
+            Poll::Ready(_) => {}
+            Poll::Pending => {
+                self.stalled_since.get_or_insert_with(Instant::now);
+            }
+        }
+        self.in_time(cx)?;
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.in_time(cx)?;
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

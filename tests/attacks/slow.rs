@@ -1,0 +1,307 @@
+//! Clients that take their time: the places that they hold come back. All of them are slow at the same time, so that
+//! this takes as long as the slowest.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::sync::LazyLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::kit::SECRET;
+use crate::support::app::{TestApp, answer};
+use crate::wire::get;
+
+/// Beyond this, a connection counts as kept for ever: the longest limit is 15 s, and machines are busy.
+const FOR_EVER: Duration = Duration::from_secs(40);
+
+/// How one slow client fared.
+struct Fate {
+    /// When the server ended the connection.
+    ended: Option<Duration>,
+    heard: String,
+}
+
+/// A client that is no [`Slow`].
+type Client = fn(&str) -> Fate;
+
+/// What one slow client does: what it sends at first, then again and again, and how often.
+struct Slow {
+    first: Vec<u8>,
+    again: Vec<u8>,
+    every: Duration,
+}
+
+impl Slow {
+    fn silent(first: impl Into<Vec<u8>>) -> Self {
+        Self::trickling(first, "")
+    }
+
+    fn trickling(first: impl Into<Vec<u8>>, again: impl Into<Vec<u8>>) -> Self {
+        Self { first: first.into(), again: again.into(), every: Duration::from_millis(500) }
+    }
+
+    fn fast(self) -> Self {
+        Self { every: Duration::from_millis(5), ..self }
+    }
+
+    /// Until the server has had enough.
+    fn run(&self, address: &str) -> Fate {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(self.every)).unwrap();
+        stream.write_all(&self.first).unwrap();
+        let (begun, mut heard, mut chunk) = (Instant::now(), Vec::new(), [0; 4096]);
+        let ended = loop {
+            match stream.read(&mut chunk) {
+                Ok(0) => break Some(begun.elapsed()),
+                Ok(length) => heard.extend_from_slice(&chunk[..length]),
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+                    break Some(begun.elapsed());
+                }
+                Err(_) => {}
+            }
+            // That it cannot be sent any more is told by the next read.
+            let _ = stream.write_all(&self.again);
+            if begun.elapsed() > FOR_EVER {
+                break None;
+            }
+        };
+        Fate { ended, heard: String::from_utf8_lossy(&heard).into_owned() }
+    }
+}
+
+/// Asks for a long document again and again and reads nothing.
+fn reads_nothing(address: &str) -> Fate {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let requests = get("/openapi.yaml", "").repeat(50);
+    let begun = Instant::now();
+    let ended = loop {
+        match stream.write(requests.as_bytes()) {
+            Err(error)
+                if !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) =>
+            {
+                break Some(begun.elapsed());
+            }
+            _ if begun.elapsed() > FOR_EVER => break None,
+            _ => {}
+        }
+    };
+    Fate { ended, heard: String::new() }
+}
+
+/// Asks for a long document 400 times (50 MB), and reads it in pieces with pauses, for about 18 s.
+fn reads_slowly(address: &str) -> Fate {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let mut writer = stream.try_clone().unwrap();
+    let asking = thread::spawn(move || {
+        let last = get("/v1/session", "Connection: close\r\nX-Request-Id: the-last\r\n");
+        writer.write_all((get("/openapi.yaml", "").repeat(400) + &last).as_bytes())
+    });
+    let (begun, mut chunk, mut tail) = (Instant::now(), vec![0; 1 << 20], String::new());
+    let ended = loop {
+        let mut filled = 0;
+        while let Ok(length @ 1..) = stream.read(&mut chunk[filled..]) {
+            filled += length;
+            if filled == chunk.len() {
+                break;
+            }
+        }
+        if filled == 0 {
+            break Some(begun.elapsed());
+        }
+        tail = String::from_utf8_lossy(&chunk[filled.saturating_sub(1000)..filled]).into_owned();
+        thread::sleep(Duration::from_millis(370));
+    };
+    let _ = asking.join();
+    Fate { ended, heard: tail }
+}
+
+/// Asks every four seconds on one connection, for as long as any limit.
+fn asks_now_and_then(address: &str) -> Fate {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let begun = Instant::now();
+    for _ in 0..5 {
+        stream.write_all(get("/nothing", "").as_bytes()).unwrap();
+        let heard = crate::wire::hear(&mut stream, 1);
+        if heard.answers.is_empty() {
+            return Fate { ended: Some(begun.elapsed()), heard: String::new() };
+        }
+        thread::sleep(Duration::from_secs(4));
+    }
+    let _ = stream.shutdown(Shutdown::Both);
+    Fate { ended: None, heard: "five answers".to_owned() }
+}
+
+fn slow_clients() -> Vec<(&'static str, Slow)> {
+    let head = "GET /v1/session HTTP/1.1\r\nHost: x\r\n";
+    let whole = format!("{head}\r\n");
+    let json = "Host: x\r\nContent-Type: application/json\r\n";
+    let post = |path: &str, more: &str| format!("POST {path} HTTP/1.1\r\n{json}{more}\r\n");
+    let bulk = format!("4000\r\n{}\r\n", "x".repeat(0x4000));
+    vec![
+        ("nothing", Slow::silent("")),
+        ("head", Slow::trickling(head, "X-A: b\r\n")),
+        ("head byte by byte", Slow::trickling("", "G")),
+        ("second head", Slow::trickling(format!("{whole}GET /v1/se"), "s")),
+        ("second head, silent", Slow::silent(format!("{whole}GET /v1/se"))),
+        ("idle", Slow::silent(whole)),
+        ("body", Slow::trickling(post("/v1/attempts", "Content-Length: 1000\r\n"), " ")),
+        (
+            "body in chunks",
+            Slow::trickling(post("/v1/attempts", "Transfer-Encoding: chunked\r\n"), "1\r\n \r\n"),
+        ),
+        ("body of a ticket", Slow::silent(post("/v1/tickets/redeem", "Content-Length: 1000\r\n") + "{")),
+        ("body of a decision", Slow::silent(post("/v/e30.e30.AAAA", "Content-Length: 1000\r\n") + "{")),
+        (
+            "body that nobody reads",
+            Slow::trickling(format!("{head}Transfer-Encoding: chunked\r\n\r\n"), "1\r\n \r\n"),
+        ),
+        ("body that nobody reads, silent", Slow::silent(format!("{head}Transfer-Encoding: chunked\r\n\r\n"))),
+        (
+            "bulk that nobody reads",
+            Slow::trickling(post("/v1/attempts/x/redeem", "Transfer-Encoding: chunked\r\n"), bulk).fast(),
+        ),
+        ("length that nobody reads", Slow::trickling(format!("{head}Content-Length: 16000\r\n\r\n"), " ")),
+    ]
+}
+
+/// All of them at once, and people who sign in meanwhile.
+static FATES: LazyLock<BTreeMap<&'static str, Fate>> = LazyLock::new(|| {
+    let run = || {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let app = runtime.block_on(TestApp::start());
+        let address = app.url.trim_start_matches("http://").to_owned();
+        let begun = Instant::now();
+        let mut clients: Vec<_> = slow_clients()
+            .into_iter()
+            .map(|(name, slow)| {
+                let address = address.clone();
+                (name, thread::spawn(move || slow.run(&address)))
+            })
+            .collect();
+        let others: [(&str, Client); 3] = [
+            ("reads nothing", reads_nothing),
+            ("reads slowly", reads_slowly),
+            ("asks now and then", asks_now_and_then),
+        ];
+        for (name, client) in others {
+            let address = address.clone();
+            clients.push((name, thread::spawn(move || client(&address))));
+        }
+        let (waited, signed_in) = runtime.block_on(async {
+            let attempt = app.script(SECRET).start(crate::kit::plain()).await;
+            let waiting = attempt.request(reqwest::Method::GET, "?wait=12&seen=pending");
+            let waiting = tokio::spawn(async move { (answer(waiting).await, begun.elapsed()) });
+            let mut signed_in = 0;
+            while begun.elapsed() < Duration::from_secs(12) {
+                let email = format!("person{signed_in}@example.com");
+                let browser = app.browser_at(&format!("10.8.{signed_in}.1"));
+                let attempt = browser.sign_in(&email).await;
+                browser.press(&app.link(&email), "approve").await.expect(303);
+                attempt.redeem().await.expect(200);
+                signed_in += 1;
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+            (waiting.await.unwrap(), signed_in)
+        });
+        let mut fates: BTreeMap<_, _> =
+            clients.into_iter().map(|(name, client)| (name, client.join().unwrap())).collect();
+        let (waited, at) = waited;
+        fates.insert("waits", Fate { ended: Some(at), heard: format!("{} {}", waited.status, waited.raw) });
+        fates.insert("people", Fate { ended: None, heard: signed_in.to_string() });
+        for (name, Fate { ended, heard }) in &fates {
+            println!("{name}: {ended:?} {:?}", heard.lines().next().unwrap_or_default());
+        }
+        fates
+    };
+    // The tests that wait for it have runtimes of their own.
+    thread::spawn(run).join().unwrap()
+});
+
+#[track_caller]
+fn ended(name: &str) -> &'static Fate {
+    let fate = &FATES[name];
+    assert!(fate.ended.is_some(), "{name}: the connection is kept");
+    fate
+}
+
+#[test]
+fn a_head_that_does_not_arrive_is_given_up() {
+    for name in ["nothing", "head", "head byte by byte"] {
+        let fate = ended(name);
+        assert!(
+            fate.heard.starts_with("HTTP/1.1 408 ") && fate.heard.contains("content-length: 0"),
+            "{name}: {}",
+            fate.heard
+        );
+    }
+}
+
+#[test]
+fn a_later_head_that_does_not_arrive_is_given_up_too() {
+    for name in ["second head", "second head, silent"] {
+        assert!(ended(name).heard.starts_with("HTTP/1.1 401 "), "{name}: the first was answered");
+    }
+}
+
+#[test]
+fn an_idle_connection_is_ended() {
+    assert!(ended("idle").heard.starts_with("HTTP/1.1 401 "));
+}
+
+#[test]
+fn a_body_that_trickles_in_is_given_up_on_every_route_that_reads_one() {
+    for name in ["body", "body in chunks", "body of a ticket", "body of a decision"] {
+        let fate = ended(name);
+        assert!(
+            fate.heard.starts_with("HTTP/1.1 400 ") && fate.heard.contains("10 seconds"),
+            "{name}: {}",
+            fate.heard
+        );
+    }
+}
+
+#[test]
+fn a_body_that_no_route_reads_does_not_go_on_for_ever() {
+    for name in [
+        "body that nobody reads",
+        "body that nobody reads, silent",
+        "bulk that nobody reads",
+        "length that nobody reads",
+    ] {
+        assert!(ended(name).heard.starts_with("HTTP/1.1 401 "), "{name}: answered before it has ended");
+    }
+}
+
+#[test]
+fn a_client_that_reads_none_of_its_answers_is_given_up() {
+    ended("reads nothing");
+}
+
+#[test]
+fn a_client_that_reads_slowly_gets_all_of_its_answers() {
+    let fate = &FATES["reads slowly"];
+    assert!(fate.heard.contains("the-last"), "{}", fate.heard);
+    assert!(fate.ended.unwrap() > Duration::from_secs(15), "it was not slow enough: {:?}", fate.ended);
+}
+
+#[test]
+fn a_connection_that_is_used_now_and_then_is_kept() {
+    assert_eq!(FATES["asks now and then"].heard, "five answers", "{:?}", FATES["asks now and then"].ended);
+}
+
+#[test]
+fn who_waits_for_an_answer_is_not_taken_for_slow() {
+    let fate = &FATES["waits"];
+    assert!(fate.heard.starts_with("200 ") && fate.heard.contains("\"pending\""), "{}", fate.heard);
+    assert!(fate.ended.unwrap() > Duration::from_secs(11), "{:?}", fate.ended);
+}
+
+#[test]
+fn people_sign_in_while_others_are_slow() {
+    let signed_in: u32 = FATES["people"].heard.parse().unwrap();
+    assert!(signed_in > 3, "{signed_in}");
+}
