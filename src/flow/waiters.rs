@@ -68,6 +68,7 @@ impl Drop for Place<'_> {
 
 impl Waiters {
     pub(super) fn new(store: Arc<dyn AttemptStore>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+        metrics.waiters_limit(IN_ALL);
         Self { store, clock, metrics, slots: Mutex::default(), draining: watch::Sender::new(false) }
     }
 
@@ -198,6 +199,7 @@ impl Waiters {
         }
         let mut slots = self.slots();
         if slots.waiters >= IN_ALL {
+            self.metrics.waiter_turned_away("replica");
             return None;
         }
         let slot = slots
@@ -205,6 +207,7 @@ impl Waiters {
             .entry(attempt)
             .or_insert_with(|| Slot { news: watch::Sender::new(None), waiters: 0 });
         if slot.waiters >= PER_ATTEMPT {
+            self.metrics.waiter_turned_away("attempt");
             return None;
         }
         slot.waiters += 1;
