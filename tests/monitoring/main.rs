@@ -1,6 +1,7 @@
 //! Alerts and dashboard, held to what the server says of itself: they name nothing that it does not tell, and it tells
 //! nothing that nobody looks at.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::float_cmp, reason = "what is compared is counted")]
 #![allow(missing_docs, unreachable_pub, reason = "names of tests are sentences")]
 
 mod live;
@@ -10,6 +11,7 @@ mod promql;
 mod redis_server;
 #[path = "../support/mod.rs"]
 mod support;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
