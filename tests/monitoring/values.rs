@@ -99,3 +99,49 @@ async fn exemplars_name_a_request_in_a_text_that_may_have_them() {
     let count = app.metrics().await.matches("# {request_id=").count();
     assert!((1..=14).contains(&count), "{count}");
 }
+
+/// How many sign-ins have ended in this way.
+async fn ended(app: &TestApp, outcome: &str) -> f64 {
+    let name = format!("linkgate_attempts_ended_total{{purpose=\"sign_in\",outcome=\"{outcome}\"}}");
+    app.metric(&name).await
+}
+
+/// Every end is pressed, typed or asked for twice within one second, with the same answer.
+async fn twice(app: &TestApp) {
+    let script = app.script("requester-secret-0123456789");
+    let decide_twice = async |email: &str, decision: &str| {
+        let attempt = script.sign_in(email).await;
+        let link = app.link(email);
+        let confirmation = script.describe(&link).await.confirmation();
+        for _ in 0..2 {
+            script.decide_json(&link, decision, &confirmation).await.expect(200);
+        }
+        attempt
+    };
+    decide_twice("ann@example.com", "approve").await;
+    assert_eq!(ended(app, "verified").await, 1.0);
+    decide_twice("bob@example.com", "deny").await;
+    assert_eq!(ended(app, "denied").await, 1.0);
+    let canceled = script.sign_in("eve@example.com").await;
+    for _ in 0..2 {
+        canceled.cancel().await.expect(204);
+    }
+    assert_eq!(ended(app, "canceled").await, 1.0);
+    let coded = script.sign_in("joe@example.com").await;
+    let code =
+        app.browser_at("198.51.100.9").press(&app.link("joe@example.com"), "approve").await.relay_code();
+    for _ in 0..2 {
+        coded.enter_code(&code).await.expect(200);
+    }
+    assert_eq!(ended(app, "verified").await, 2.0);
+    assert_eq!(app.metric("linkgate_attempt_verify_seconds_count{purpose=\"sign_in\"}").await, 2.0);
+}
+
+#[tokio::test]
+async fn an_end_that_is_repeated_is_counted_once() {
+    twice(&TestApp::start().await).await;
+    let redis = RedisServer::start();
+    let app = TestApp::with(&[("LINKGATE_STORE_URL", &redis.url())]).await;
+    until("ready", async || app.metric("linkgate_ready").await == 1.0).await;
+    twice(&app).await;
+}
