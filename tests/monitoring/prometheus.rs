@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::redis_server::free_port;
 
 /// How long it may take to come up, on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Whether this program can be started.
 pub(crate) fn has(program: &str) -> bool {

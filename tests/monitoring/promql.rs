@@ -1,4 +1,4 @@
-//! As much of PromQL as it takes to know which metrics and labels a query names.
+//! As much of the query language of Prometheus as it takes to know which metrics and labels a query names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,11 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 const KEYWORDS: [&str; 10] =
     ["and", "or", "unless", "bool", "offset", "group_left", "group_right", "by", "on", "inf"];
 
+/// A label, an operator and a value.
+type Matcher = (String, String, String);
+
 /// What a query names.
 #[derive(Debug, Default)]
 pub(crate) struct Named {
-    /// Each metric, with its matchers: label, operator and value.
-    pub(crate) metrics: Vec<(String, Vec<(String, String, String)>)>,
+    /// Each metric, with its matchers.
+    pub(crate) metrics: Vec<(String, Vec<Matcher>)>,
     /// The labels that it groups or joins by.
     pub(crate) grouped_by: BTreeSet<String>,
 }
@@ -102,8 +105,8 @@ fn metrics_matchers_and_groups_are_found_wherever_they_stand() {
     let query = r#"histogram_quantile(0.5, sum by (job, le) (rate(a_bucket{x="y",z=~"5.."}[1h]))) > 2 * 1e3
         and on (job) group_left () b:c == 0 or absent(d{}) offset 5m"#;
     let named = named(query);
-    let names: Vec<&str> = named.metrics.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["a_bucket", "b:c", "d"]);
+    let metrics: Vec<&str> = named.metrics.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(metrics, ["a_bucket", "b:c", "d"]);
     let matcher = |label: &str, operator: &str, value: &str| (label.into(), operator.into(), value.into());
     assert_eq!(named.metrics[0].1, [matcher("x", "=", "y"), matcher("z", "=~", "5..")]);
     assert_eq!(named.grouped_by.iter().map(String::as_str).collect::<Vec<_>>(), ["job", "le"]);
