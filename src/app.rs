@@ -185,6 +185,8 @@ impl App {
             default_locale: config.default_locale,
             cross_device: config.cross_device,
             opener_session: config.opener_session,
+            mail_limits: config.mail_limits,
+            domains: config.domains,
             link_ttl: time_delta(config.link_ttl),
             session_ttl: config.session_ttl,
             session_max_age: config.session_max_age,
@@ -196,6 +198,7 @@ impl App {
             allowed_origins: config.allowed_origins,
             api_keys: config.api_keys,
             trusted_proxies: config.trusted_proxies,
+            refusals_per_minute: config.refusals_per_minute,
             dev: config.dev,
         };
         let http = HttpState::new(http, service.clone(), metrics.clone()).map_err(AppError)?;

@@ -36,8 +36,11 @@ const MAILS: [&str; 3] = ["accepted", "rejected", "unavailable"];
 /// What can come of a change of the key file.
 const RELOADS: [&str; 3] = ["loaded", "refused", "promoted"];
 
+/// Which limits a request can be over.
+const LIMITS: [&str; 6] = ["address", "network", "client", "known", "overall", "refusals"];
+
 /// Which limit can turn a waiter away.
-const WAITER_LIMITS: [&str; 2] = ["attempt", "replica"];
+const WAITER_LIMITS: [&str; 2] = ["client", "replica"];
 
 /// The media type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -54,6 +57,7 @@ pub struct Metrics {
     verify_seconds: Family<PurposeLabel, Histogram, fn() -> Histogram>,
     mails: Family<OutcomeLabel, Counter>,
     mail_seconds: Histogram,
+    limited: Family<LimitLabel, Counter>,
     store: Family<StoreLabels, Histogram, fn() -> Histogram>,
     store_up: Gauge,
     waiters: Gauge,
@@ -79,6 +83,7 @@ impl Default for Metrics {
             verify_seconds: Family::new_with_constructor(human_seconds),
             mails: Family::default(),
             mail_seconds: mail_seconds(),
+            limited: Family::default(),
             store: Family::new_with_constructor(store_seconds),
             store_up: Gauge::default(),
             waiters: Gauge::default(),
@@ -115,6 +120,9 @@ impl Metrics {
         }
         for outcome in RELOADS {
             drop(self.keyring_reloads.get_or_create(&OutcomeLabel { outcome }));
+        }
+        for limit in LIMITS {
+            drop(self.limited.get_or_create(&LimitLabel { limit }));
         }
         for limit in WAITER_LIMITS {
             drop(self.waiters_turned_away.get_or_create(&LimitLabel { limit }));
@@ -164,13 +172,19 @@ impl Metrics {
         registry.register("waiters_limit", "How many may wait on this replica", self.waiters_limit.clone());
         registry.register(
             "waiters_turned_away",
-            "Requests that were answered at once because too many waited, for the attempt or on the replica",
+            "Requests that were answered at once because too many waited, of the client or on the replica",
             self.waiters_turned_away.clone(),
         );
     }
 
     fn register_mails(&self, registry: &mut Registry) {
         registry.register("mails", "Mails handed to the relay, by outcome", self.mails.clone());
+        registry.register(
+            "limited",
+            "Requests over a limit, by limit: address, network, client, known (a client that has verified the address), \
+             overall, refusals",
+            self.limited.clone(),
+        );
         registry.register_with_unit(
             "mail",
             "Time until the relay has taken or refused a mail",
@@ -264,6 +278,11 @@ impl Metrics {
         self.mail_seconds.observe(took.as_secs_f64());
     }
 
+    /// A request was over this limit.
+    pub fn limited(&self, limit: &'static str) {
+        self.limited.get_or_create(&LimitLabel { limit }).inc();
+    }
+
     /// A verb of the store took so long.
     pub fn store_operation(&self, operation: &'static str, answered: bool, took: Duration) {
         let outcome = if answered { "ok" } else { "unavailable" };
@@ -281,7 +300,7 @@ impl Metrics {
         self.waiters_limit.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// A request cannot wait: too many do already, for its `attempt` or on this `replica`.
+    /// A request cannot wait: too many do already, of its `client` or on this `replica`.
     pub fn waiter_turned_away(&self, limit: &'static str) {
         self.waiters_turned_away.get_or_create(&LimitLabel { limit }).inc();
     }

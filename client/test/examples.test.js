@@ -167,7 +167,7 @@ describe("examples of back ends", () => {
   };
 
   before(async () => {
-    world = await startWorld({ LINKGATE_API_KEYS: API_KEY }, { page: () => "" });
+    world = await startWorld({ LINKGATE_API_KEYS: API_KEY, LINKGATE_SESSION_TTL: "1h" }, { page: () => "" });
     const address = someone();
     const own = { "Linkgate-Client": randomBytes(24).toString("hex") };
     const attempt = await json("/v1/attempts", { body: { email_address: address, purpose: "sign_in" }, ...own });

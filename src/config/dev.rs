@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::settings::{KEYS, LISTEN_ADDR, MAIL_FROM, MAIL_URL, PUBLIC_URL, REDIRECT_URLS, STORE_URL};
+use super::settings::{
+    KEYS, LISTEN_ADDR, MAIL_FROM, MAIL_URL, MAILS_PER_ADDRESS, MAILS_PER_CLIENT, MAILS_PER_MINUTE,
+    MAILS_PER_NETWORK, PUBLIC_URL, REDIRECT_URLS, REFUSALS_PER_MINUTE, STORE_URL,
+};
 use super::{Config, Fault, Setting, settings};
 use crate::domain::public_url::PublicUrl;
 
@@ -21,6 +24,16 @@ impl Config {
         set_default(&mut vars, &MAIL_URL, "mailbox://");
         set_default(&mut vars, &MAIL_FROM, "linkgate demo <demo@linkgate.example>");
         set_default(&mut vars, &settings::APP_NAME, "linkgate demo");
+        // Whoever tries it out signs the same person in again and again.
+        for limit in [
+            &MAILS_PER_ADDRESS,
+            &MAILS_PER_NETWORK,
+            &MAILS_PER_CLIENT,
+            &MAILS_PER_MINUTE,
+            &REFUSALS_PER_MINUTE,
+        ] {
+            set_default(&mut vars, limit, "off");
+        }
 
         let listen = vars.get(LISTEN_ADDR.name).and_then(|text| text.trim().parse::<SocketAddr>().ok());
         let unknown_port = !is_set(&vars, &PUBLIC_URL) && listen.is_some_and(|addr| addr.port() == 0);

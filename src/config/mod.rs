@@ -25,6 +25,7 @@ pub use settings::{
 };
 
 use crate::domain::keys::{KeyringEntries, SessionAlg};
+use crate::domain::limit::{DomainRules, MailLimits};
 use crate::domain::locale::Locale;
 use crate::domain::network::TrustedProxies;
 use crate::domain::policy::{CrossDevice, Purpose};
@@ -100,6 +101,12 @@ pub struct Config {
     pub session_ttl: Duration,
     /// How long a session can be renewed, from its beginning.
     pub session_max_age: Duration,
+    /// How many mails may be sent.
+    pub mail_limits: MailLimits,
+    /// How many refusals a network gets in a minute, before they become "too many".
+    pub refusals_per_minute: Option<u32>,
+    /// Whose addresses get mails.
+    pub domains: DomainRules,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: TrustedProxies,
     /// How long to serve on after SIGTERM.
@@ -165,6 +172,19 @@ impl Config {
             link_ttl: r.duration(&settings::LINK_TTL),
             session_ttl: r.duration(&settings::SESSION_TTL),
             session_max_age: r.duration(&settings::SESSION_MAX_AGE),
+            mail_limits: MailLimits {
+                per_address: r.read(&settings::MAILS_PER_ADDRESS, values::limits).unwrap_or_default(),
+                per_network: r.read(&settings::MAILS_PER_NETWORK, values::limits).unwrap_or_default(),
+                per_client: r.read(&settings::MAILS_PER_CLIENT, values::limits).unwrap_or_default(),
+                overall: r.read(&settings::MAILS_PER_MINUTE, values::per_minute).unwrap_or_default(),
+            },
+            refusals_per_minute: r
+                .read(&settings::REFUSALS_PER_MINUTE, values::per_minute)
+                .and_then(|limits| Some(limits.first()?.count)),
+            domains: DomainRules {
+                allowed: r.read(&settings::ALLOWED_DOMAINS, values::domains).unwrap_or_default(),
+                blocked: r.read(&settings::BLOCKED_DOMAINS, values::domains).unwrap_or_default(),
+            },
             trusted_proxies: r.read(&settings::TRUSTED_PROXIES, values::proxies).unwrap_or_default(),
             drain_delay: r.duration(&settings::DRAIN_DELAY),
             ready_strict: r.switch(&settings::READY_STRICT),

@@ -207,7 +207,7 @@ pub fn read_secret_file(path: &Path) -> Result<SecretText, String> {
     Ok(SecretText::new(text.to_owned()))
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let unit = match text.as_bytes().last()? {
         b's' => 1,
         b'm' => 60,

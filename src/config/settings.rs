@@ -33,6 +33,10 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Texts, separated by commas.
     List,
+    /// How many in what time, or `off`.
+    Limits,
+    /// How many in a minute, or `off`.
+    PerMinute,
     /// A duration within these bounds, both included.
     Duration {
         /// The shortest.
@@ -53,6 +57,8 @@ impl fmt::Display for Kind {
             Self::Switch => f.write_str("on, off"),
             Self::Choice(words) => f.write_str(&words.join(", ")),
             Self::List => f.write_str("list"),
+            Self::Limits => f.write_str("count/duration list, off"),
+            Self::PerMinute => f.write_str("number, off"),
             Self::Duration { min, max } => write!(f, "duration, {} to {}", human(*min), human(*max)),
         }
     }
@@ -183,6 +189,21 @@ settings! {
         "How long a session token is accepted before it must be renewed", "10m";
     SESSION_MAX_AGE, seconds(1, 400 * DAY), Fallback::Value("30d"), secret: false,
         "How long a session can be renewed", "12h";
+    MAILS_PER_ADDRESS, Kind::Limits, Fallback::Value("1/30s,5/15m"), secret: false,
+        "How many mails one address gets; a client that has verified it before has as many of its own", "1/1m,3/1h";
+    MAILS_PER_NETWORK, Kind::Limits, Fallback::Value("30/15m"), secret: false,
+        "How many mails one network (IPv4 /24, IPv6 /56) may ask for", "100/15m";
+    MAILS_PER_CLIENT, Kind::Limits, Fallback::Value("10/15m"), secret: false,
+        "How many mails one browser or app may ask for", "5/15m";
+    MAILS_PER_MINUTE, Kind::PerMinute, Fallback::Value("600"), secret: false,
+        "How many mails all replicas together send", "6000";
+    REFUSALS_PER_MINUTE, Kind::PerMinute, Fallback::Value("120"), secret: false,
+        "How many wrong attempt tokens and malformed links one network is told about, by each replica", "off";
+    ALLOWED_DOMAINS, Kind::List, Fallback::Derived("all"), secret: false,
+        "The only domains whose addresses get mails; *.example.com stands for what lies below it",
+        "example.com,*.example.com";
+    BLOCKED_DOMAINS, Kind::List, Fallback::Derived("none"), secret: false,
+        "Domains whose addresses get no mails, written in the same way", "example.org,*.example.org";
     TRUSTED_PROXIES, Kind::List, Fallback::Derived("none"), secret: false,
         "Proxies whose X-Forwarded-For is believed: CIDR blocks or addresses", "10.0.0.0/8,fd00::/8";
     DRAIN_DELAY, seconds(0, 2 * MINUTE), Fallback::Value("5s"), secret: false,

@@ -1,6 +1,7 @@
 //! Tests of the configuration over maps of variables.
 
 use super::*;
+use crate::domain::limit::Limit;
 use std::io::Write as _;
 
 const KEY: &str = "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
@@ -124,6 +125,15 @@ fn a_value_that_cannot_be_used_is_one_fault_that_does_not_repeat_it() {
         ("LINKGATE_LINK_TTL", "61m"),
         ("LINKGATE_SESSION_TTL", "hunter2"),
         ("LINKGATE_SESSION_MAX_AGE", "401d"),
+        ("LINKGATE_MAILS_PER_ADDRESS", "hunter2"),
+        ("LINKGATE_MAILS_PER_ADDRESS", "0/15m"),
+        ("LINKGATE_MAILS_PER_NETWORK", "5/0s"),
+        ("LINKGATE_MAILS_PER_NETWORK", "5"),
+        ("LINKGATE_MAILS_PER_CLIENT", "1/30s,5/25h"),
+        ("LINKGATE_MAILS_PER_MINUTE", "0"),
+        ("LINKGATE_REFUSALS_PER_MINUTE", "-1"),
+        ("LINKGATE_ALLOWED_DOMAINS", "hunter2"),
+        ("LINKGATE_BLOCKED_DOMAINS", "example.com,*"),
         ("LINKGATE_TRUSTED_PROXIES", "10.0.0.0/8,hunter2"),
         ("LINKGATE_DRAIN_DELAY", "121s"),
         ("LINKGATE_LOG_FORMAT", "xml"),
@@ -169,6 +179,21 @@ fn switches_and_lists_are_read_as_people_write_them() {
     assert!(!config.store_fence && config.ready_strict);
     assert_eq!(config.purposes, [Purpose::SignIn, Purpose::VerifyEmail]);
     assert_eq!(config.allowed_origins, ["https://login.example.com", "http://localhost:5173"]);
+}
+
+#[test]
+fn limits_are_on_unless_somebody_turns_them_off() {
+    let limit = |count, seconds| Limit { count, window: Duration::from_secs(seconds) };
+    let config = valid(&[]);
+    assert_eq!(config.mail_limits.per_address, [limit(1, 30), limit(5, 900)]);
+    assert_eq!(config.mail_limits.per_network, [limit(30, 900)]);
+    assert_eq!(config.mail_limits.per_client, [limit(10, 900)]);
+    assert_eq!(config.mail_limits.overall, [limit(600, 60)]);
+    assert_eq!(config.refusals_per_minute, Some(120));
+    let off = valid(&[("LINKGATE_MAILS_PER_ADDRESS", "off"), ("LINKGATE_REFUSALS_PER_MINUTE", "OFF")]);
+    assert!(off.mail_limits.per_address.is_empty() && off.refusals_per_minute.is_none());
+    let dev = Config::dev(&BTreeMap::new(), KEY).unwrap_or_else(|faults| panic!("{faults:?}"));
+    assert_eq!((dev.mail_limits, dev.refusals_per_minute), (MailLimits::default(), None));
 }
 
 #[test]

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use url::Url;
 
 use super::StoreUrl;
 use super::fault::{Parsed, Problem};
+use super::reader::parse_duration;
 use crate::domain::keys::{InvalidKey, KeyringEntries};
+use crate::domain::limit::{DomainList, Limit};
 use crate::domain::network::TrustedProxies;
 use crate::domain::policy::Purpose;
 use crate::domain::public_url::{InvalidOrigin, PublicUrl, check_origin};
@@ -168,4 +171,45 @@ pub(super) fn app_name(text: &str) -> Parsed<String> {
         return Err(vec![Problem::new("has more than 64 characters", "shorten it")]);
     }
     Ok(text.to_owned())
+}
+
+/// The longest window of a limit.
+const MAX_WINDOW: Duration = Duration::from_hours(24);
+
+/// The most that a limit may count.
+const MAX_COUNT: u32 = 1_000_000;
+
+pub(super) fn limits(text: &str) -> Parsed<Vec<Limit>> {
+    if text.eq_ignore_ascii_case("off") {
+        return Ok(Vec::new());
+    }
+    each(text, |item| {
+        let limit = item.split_once('/').and_then(|(count, window)| {
+            let limit = Limit { count: count.parse().ok()?, window: parse_duration(window)? };
+            let fits = (1..=MAX_COUNT).contains(&limit.count)
+                && (Duration::from_secs(1)..=MAX_WINDOW).contains(&limit.window);
+            fits.then_some(limit)
+        });
+        let remedy = "write a number from 1 and a duration up to 24h, like 5/15m, or off";
+        limit.ok_or_else(|| Problem::new("is not so many in such a time", remedy))
+    })
+}
+
+pub(super) fn per_minute(text: &str) -> Parsed<Vec<Limit>> {
+    if text.eq_ignore_ascii_case("off") {
+        return Ok(Vec::new());
+    }
+    match text.parse() {
+        Ok(count @ 1..=MAX_COUNT) => Ok(vec![Limit { count, window: Duration::from_mins(1) }]),
+        _ => Err(vec![Problem::new("is not a number from 1 to 1000000", "write one like 600, or off")]),
+    }
+}
+
+pub(super) fn domains(text: &str) -> Parsed<DomainList> {
+    let mut list = DomainList::default();
+    each(text, |item| {
+        let remedy = "write domains like example.com, or *.example.com for all that lies below it";
+        list.add(item).map_err(|_| Problem::new("is not a domain that email addresses can have", remedy))
+    })?;
+    Ok(list)
 }

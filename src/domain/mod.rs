@@ -7,6 +7,7 @@ pub mod browser;
 pub mod email;
 pub mod ids;
 pub mod keys;
+pub mod limit;
 pub mod locale;
 pub mod network;
 pub mod policy;

@@ -78,6 +78,12 @@ bytes128! {
     ConfirmationId
 }
 
+bytes128! {
+    /// A keyed hash of a client and an address: proves that the client has verified the address before. Says nothing
+    /// to whoever has not the key.
+    AddressMark
+}
+
 /// What a client proves itself with: at least 128 random bits, in a cookie or in `Linkgate-Client`.
 pub struct ClientSecret(String);
 

@@ -8,6 +8,7 @@ use super::redeem::SessionGrant;
 use super::start::denied_permit;
 use super::{Caller, DENIED_FOR, FlowError, Service, TICKET_TTL};
 use crate::domain::attempt::{SignedIn, State, Verdict, Verified};
+use crate::domain::email::EmailAddress;
 use crate::domain::ids::SessionId;
 use crate::domain::policy::Confirm;
 use crate::domain::secret::{ConfirmationId, RelayCode, SECRET_LEN};
@@ -52,6 +53,14 @@ pub struct OpenerSession {
     pub renewal_token: String,
     /// When the session ends.
     pub expires_at: DateTime<Utc>,
+}
+
+impl OpenerSession {
+    /// The address that the opener has verified.
+    #[must_use]
+    pub const fn email(&self) -> &EmailAddress {
+        &self.identity.email
+    }
 }
 
 impl Service {

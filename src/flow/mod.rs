@@ -5,6 +5,8 @@ mod cancel;
 mod code;
 mod confirm;
 mod link;
+mod permits;
+mod plant;
 mod redeem;
 mod reissue;
 mod resend;
@@ -21,17 +23,18 @@ use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use crate::clock::Clock;
 use crate::domain::attempt::{Refusal, Status};
 use crate::domain::email::EmailAddress;
+use crate::domain::limit::{DomainRules, MailLimits};
 use crate::domain::locale::Locale;
 use crate::domain::network::Network;
 use crate::domain::policy::{CrossDevice, Purpose};
 use crate::domain::redirect::RedirectAllowList;
-use crate::domain::secret::{ClientSecret, Fingerprint};
+use crate::domain::secret::{AddressMark, ClientSecret, Fingerprint};
 use crate::mailer::{LinkMail, MailError, Mailer};
 use crate::metrics::Metrics;
 use crate::store::{AttemptStore, StepError, Unavailable};
 use crate::token::{AttemptGrant, Particulars, TokenError, Tokens};
 
-pub use confirm::{Confirmed, Decision};
+pub use confirm::{Confirmed, Decision, OpenerSession};
 pub use link::{LinkPage, OpenedLink};
 pub use redeem::{Redeemed, SessionGrant};
 pub use reissue::Reissued;
@@ -59,6 +62,8 @@ pub enum FlowError {
     InvalidRequest(&'static str),
     /// The address is none that mail can be sent to.
     InvalidEmailAddress,
+    /// Addresses of this domain get no mails here.
+    DomainRefused,
     /// The redirect URL is not on the list.
     RedirectNotAllowed,
     /// This deployment does not offer the purpose.
@@ -166,6 +171,8 @@ pub struct Caller {
     pub browser: Option<String>,
     /// The language that it asked for.
     pub locale: Option<Locale>,
+    /// What it has to prove that it has verified addresses before.
+    pub marks: Vec<AddressMark>,
 }
 
 impl Caller {
@@ -190,6 +197,10 @@ pub struct Settings {
     pub cross_device: CrossDevice,
     /// Whether "Sign in on this device instead" is offered.
     pub opener_session: bool,
+    /// How many mails may be sent.
+    pub mail_limits: MailLimits,
+    /// Whose addresses get mails.
+    pub domains: DomainRules,
     /// How long a link lives.
     pub link_ttl: TimeDelta,
     /// How long session tokens and email proofs live.

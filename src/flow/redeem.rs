@@ -37,8 +37,8 @@ pub enum Redeemed {
         email_proof: String,
         /// How long it lives.
         expires_in: Duration,
-        /// The address, canonical.
-        email_address: String,
+        /// The address.
+        email_address: EmailAddress,
         /// Whose account it is for.
         subject: Option<Subject>,
     },
@@ -64,7 +64,7 @@ impl Service {
             return Ok(Redeemed::EmailProof {
                 email_proof: self.tokens.mint_email_proof(&email, subject.as_ref(), lives, self.now()),
                 expires_in: lives,
-                email_address: email.as_str().to_owned(),
+                email_address: email,
                 subject,
             });
         }

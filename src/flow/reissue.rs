@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::link::email_of;
+use super::plant::Plan;
 use super::resend::ResendError;
-use super::start::Plan;
 use super::{Caller, FlowError, RESEND_INTERVAL, Service};
 use crate::domain::attempt::Refusal;
 use crate::domain::policy::CrossDevice;
@@ -36,7 +36,8 @@ impl Service {
         }
         let email = email_of(link)?;
         let now = self.second();
-        let again = self.send_again(particulars, &email, link.expires_at - link.issued_at, now).await;
+        let lives = link.expires_at - link.issued_at;
+        let again = self.send_again(particulars, &email, lives, caller, now).await;
         let expires_at = match again {
             Ok(attempt) => attempt.expires_at,
             Err(ResendError::Flow(error)) => return Err(error),
@@ -65,8 +66,7 @@ impl Service {
         }
         let email = email_of(link)?;
         let key = self.tokens.active_key();
-        let network = key.network_hash(&caller.network);
-        self.refuse_if_denied(&email, &caller.network).await?;
+        let networks = self.hashes_of(&caller.network);
         // One id for each link and interval: pressing the button again sends no second mail within it.
         let interval = now.timestamp() / RESEND_INTERVAL.num_seconds();
         let attempt = key.derive_attempt_id(&[b"reissue", link.nonce.as_bytes(), &interval.to_be_bytes()]);
@@ -74,12 +74,14 @@ impl Service {
             particulars: Particulars {
                 attempt,
                 fingerprint: caller.client.as_ref().map(|client| client.fingerprint),
-                network: Some(network),
+                network: networks.first().copied(),
                 browser: caller.browser.clone(),
                 // Nobody waits but the opener, and only its own client can be signed in.
                 cross_device: Some(CrossDevice::SameClient),
                 ..link.particulars.clone()
             },
+            known: self.knows(caller, &email),
+            networks,
             email,
             lives: self.link_lives(),
             by_api_key: false,

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{ATTEMPT_GRACE, AttemptView, FlowError, RESEND_INTERVAL, Service};
+use super::permits::Asking;
+use super::{ATTEMPT_GRACE, AttemptView, Caller, FlowError, RESEND_INTERVAL, Service};
 use crate::domain::attempt::{Attempt, LinkState, Refusal};
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::AttemptId;
@@ -29,16 +30,17 @@ impl Service {
     /// # Errors
     /// [`FlowError::ResendTooSoon`], [`FlowError::AttemptOver`], [`FlowError::MailUnavailable`] (the older link still
     /// works), [`FlowError::MailRejected`], [`FlowError::StoreUnavailable`].
-    pub async fn resend(&self, grant: &AttemptGrant) -> Result<AttemptView, FlowError> {
+    pub async fn resend(&self, grant: &AttemptGrant, caller: &Caller) -> Result<AttemptView, FlowError> {
         let email =
             EmailAddress::parse(&grant.particulars.email).map_err(|_| FlowError::AttemptTokenInvalid)?;
         let now = self.second();
         let lives = grant.expires_at - grant.issued_at - ATTEMPT_GRACE;
-        let attempt =
-            self.send_again(&grant.particulars, &email, lives, now).await.map_err(|error| match error {
+        let attempt = self.send_again(&grant.particulars, &email, lives, caller, now).await.map_err(
+            |error| match error {
                 ResendError::Step(error) => FlowError::for_requester(error, now),
                 ResendError::Flow(error) => error,
-            })?;
+            },
+        )?;
         Ok(self.view(grant, Some(attempt)))
     }
 
@@ -49,6 +51,39 @@ impl Service {
         particulars: &Particulars,
         email: &EmailAddress,
         lives: TimeDelta,
+        caller: &Caller,
+        now: DateTime<Utc>,
+    ) -> Result<Attempt, ResendError> {
+        // Read first: when the outcome of a later step stays unknown, this is what is to be put back.
+        let there = self.store.read(particulars.attempt).await.map_err(StepError::from)?;
+        let there = there.ok_or(StepError::Refused(Refusal::Lost))?;
+        if there.status(now).is_over() {
+            return self.replace_and_mail(particulars, email, lives, &there, now).await;
+        }
+        if now < there.resend_after {
+            return Err(StepError::Refused(Refusal::TooSoon(there.resend_after)).into());
+        }
+        if !self.settings.domains.allow(email) {
+            return Err(FlowError::DomainRefused.into());
+        }
+        let known = self.knows(caller, email);
+        let client = if known { caller.fingerprint().copied() } else { particulars.fingerprint };
+        let networks = particulars.network.as_slice();
+        // Denied in another attempt: this one may go on, and sends no more mails.
+        let permits = self.permits(&Asking { email, networks, client, known }).await??;
+        let sent = self.replace_and_mail(particulars, email, lives, &there, now).await;
+        if !matches!(sent, Ok(_) | Err(ResendError::Flow(FlowError::MailRejected))) {
+            self.give_back(permits).await;
+        }
+        sent
+    }
+
+    async fn replace_and_mail(
+        &self,
+        particulars: &Particulars,
+        email: &EmailAddress,
+        lives: TimeDelta,
+        there: &Attempt,
         now: DateTime<Utc>,
     ) -> Result<Attempt, ResendError> {
         let id = particulars.attempt;
@@ -57,13 +92,6 @@ impl Service {
             expires_at: now + lives,
             resend_after: now + RESEND_INTERVAL,
         };
-        // Read first: when the outcome of the next step stays unknown, this is what is to be put back.
-        let there = self.store.read(id).await.map_err(StepError::from)?;
-        let there = there.ok_or(StepError::Refused(Refusal::Lost))?;
-        if !there.status(now).is_over() {
-            // Denied in another attempt: this one may go on, and sends no more mails.
-            self.refuse_if_hash_denied(email, particulars.network.as_slice()).await?;
-        }
         let (attempt, previous) = match self.store.replace_link(id, &link, now).await {
             Err(StepError::Unavailable(error)) => {
                 self.put_back(id, link.nonce, there.link(), now);

@@ -6,21 +6,17 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
 
-use super::{ATTEMPT_GRACE, Caller, Client, FlowError, RESEND_INTERVAL, Service};
-use crate::domain::attempt::{Attempt, CODE_TRIES, State, Status};
+use super::plant::{Plan, Planted};
+use super::{Caller, Client, FlowError, Service};
+use crate::domain::attempt::Status;
 use crate::domain::browser;
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::{AttemptId, Subject};
 use crate::domain::locale::Locale;
 use crate::domain::network::Network;
 use crate::domain::policy::{CrossDevice, Purpose};
-use crate::domain::secret::{ClientSecret, Nonce};
-use crate::mailer::MailError;
-use crate::store::Created;
+use crate::domain::secret::ClientSecret;
 use crate::token::{KeyHandle, NetworkHash, Particulars, fresh_attempt_id, fresh_bytes};
-
-/// How long a repeated start waits for the first one's mail.
-const REPEAT_WAITS: Duration = Duration::from_secs(12);
 
 /// From so many characters on, an idempotency key may stand for 128 random bits.
 const SECRET_KEY_LEN: usize = 22;
@@ -99,24 +95,6 @@ pub struct Started {
     pub new_client: Option<ClientSecret>,
 }
 
-/// An attempt about to be started.
-pub(super) struct Plan {
-    pub(super) particulars: Particulars,
-    pub(super) email: EmailAddress,
-    pub(super) lives: TimeDelta,
-    pub(super) by_api_key: bool,
-    /// Whether the same start may come again.
-    pub(super) repeatable: bool,
-    pub(super) deliver: bool,
-}
-
-/// What came of a plan.
-pub(super) struct Planted {
-    pub(super) attempt: Attempt,
-    /// `None` when the attempt was there before.
-    pub(super) link: Option<String>,
-}
-
 impl Service {
     /// Starts an attempt. It exists, and the relay has its mail, when this returns.
     ///
@@ -127,18 +105,16 @@ impl Service {
         if !self.settings.purposes.contains(&request.purpose) {
             return Err(FlowError::PurposeDisabled);
         }
-        let email =
-            EmailAddress::parse(&request.email_address).map_err(|_| FlowError::InvalidEmailAddress)?;
+        let email = self.addressee(&request.email_address)?;
         if let Some(url) = &request.redirect_url {
             self.settings.redirect_urls.check(url).map_err(|_| FlowError::RedirectNotAllowed)?;
         }
         let subject = subject_of(&request)?;
         let key = self.tokens.active_key();
         let network = asking_network(&request, &caller);
-        if let Some(network) = &network {
-            self.refuse_if_denied(&email, network).await?;
-        }
-        let network = network.map(|network| key.network_hash(&network));
+        let networks = network.map_or_else(Vec::new, |network| self.hashes_of(&network));
+        let network = networks.first().copied();
+        let known = self.knows(&caller, &email);
 
         let (client, new_client) = requester(&key, &request, caller.client, network);
         let id = match &request.idempotency_key {
@@ -165,6 +141,8 @@ impl Service {
                 subject,
             },
             email,
+            networks,
+            known,
             lives: request.back_end.expires_in.unwrap_or_else(|| self.link_lives()),
             by_api_key: matches!(request.authority, Authority::ApiKey(_)),
             repeatable: request.idempotency_key.is_some(),
@@ -174,87 +152,22 @@ impl Service {
         Ok(self.started(&plan, planted, new_client))
     }
 
-    /// Writes the attempt, then mails its link.
-    pub(super) async fn plant(&self, plan: &Plan) -> Result<Planted, FlowError> {
-        let now = self.second();
-        let nonce = Nonce::from_bytes(fresh_bytes());
-        let attempt = Attempt {
-            nonce,
-            created_at: now,
-            expires_at: now + plan.lives,
-            ends_at: now + plan.lives + ATTEMPT_GRACE,
-            resend_after: now + RESEND_INTERVAL,
-            code_tries_left: CODE_TRIES,
-            mailing: plan.repeatable && plan.deliver,
-            by_api_key: plan.by_api_key,
-            state: State::Pending,
-        };
-        let id = plan.particulars.attempt;
-        if let Created::Exists(there) = self.store.create(id, &attempt, attempt.ends_at, now).await? {
-            let attempt = if there.mailing { self.first_mail_of(id).await? } else { there };
-            // A link that is handed out instead of mailed is handed out again: minting it is repeatable.
-            let link = (!plan.deliver).then(|| self.mint_link(plan, &attempt));
-            return Ok(Planted { attempt, link });
-        }
-        let link = self.mint_link(plan, &attempt);
-        if plan.deliver {
-            self.deliver_first(plan, &attempt, &link).await?;
-        }
-        self.metrics.attempt_started(plan.particulars.purpose);
-        Ok(Planted { attempt: Attempt { mailing: false, ..attempt }, link: Some(link) })
+    /// The address that mail is to go to.
+    fn addressee(&self, typed: &str) -> Result<EmailAddress, FlowError> {
+        let email = EmailAddress::parse(typed).map_err(|_| FlowError::InvalidEmailAddress)?;
+        if self.settings.domains.allow(&email) { Ok(email) } else { Err(FlowError::DomainRefused) }
     }
 
-    fn mint_link(&self, plan: &Plan, attempt: &Attempt) -> String {
-        let particulars = Particulars { email: plan.email.as_str().to_owned(), ..plan.particulars.clone() };
-        let issued_at = attempt.expires_at - plan.lives;
-        self.link_url(&self.tokens.mint_link(&particulars, &attempt.nonce, issued_at, attempt.expires_at))
+    /// The network as each key of the ring hashes it, that of the active key first.
+    pub(super) fn hashes_of(&self, network: &Network) -> Vec<NetworkHash> {
+        let active = self.tokens.active_key().network_hash(network);
+        let accepted = self.tokens.accepted_keys();
+        let others = accepted.iter().map(|key| key.network_hash(network)).filter(|hash| *hash != active);
+        std::iter::once(active).chain(others).collect()
     }
 
-    async fn deliver_first(&self, plan: &Plan, attempt: &Attempt, link: &str) -> Result<(), FlowError> {
-        let id = plan.particulars.attempt;
-        let failure = match self.mail(&plan.particulars, &plan.email, link, plan.lives).await {
-            // A browser must not learn which mailboxes exist.
-            Ok(()) => None,
-            Err(MailError::Rejected) if !plan.by_api_key => None,
-            Err(MailError::Rejected) => Some(FlowError::MailRejected),
-            Err(MailError::Unavailable(reason)) => Some(FlowError::MailUnavailable(reason)),
-        };
-        match failure {
-            Some(failure) => {
-                if let Err(error) = self.store.discard(id, &attempt.nonce).await {
-                    log::warn!(reason:% = error; "an attempt without a mail stays in the store until it expires");
-                }
-                Err(failure)
-            }
-            None if attempt.mailing => Ok(self.store.mail_accepted(id, &attempt.nonce).await?),
-            None => Ok(()),
-        }
-    }
-
-    /// Waits for the mail of an attempt that another request is starting at this moment.
-    async fn first_mail_of(&self, id: AttemptId) -> Result<Attempt, FlowError> {
-        let gone =
-            || FlowError::MailUnavailable("the first request with this idempotency key failed".to_owned());
-        let waiting = self.waiters.until(id, |attempt| attempt.as_ref().is_none_or(|a| !a.mailing));
-        match tokio::time::timeout(REPEAT_WAITS, waiting).await {
-            Ok(attempt) => attempt?.ok_or_else(gone),
-            Err(_) => Err(gone()),
-        }
-    }
-
-    /// Refuses this network while the owner of the address has it denied. The link that was denied may carry the
-    /// network as one key of the ring hashed it, and be signed with another.
-    pub(super) async fn refuse_if_denied(
-        &self,
-        email: &EmailAddress,
-        network: &Network,
-    ) -> Result<(), FlowError> {
-        let hashes =
-            self.tokens.accepted_keys().iter().map(|key| key.network_hash(network)).collect::<Vec<_>>();
-        self.refuse_if_hash_denied(email, &hashes).await
-    }
-
-    /// The same for a network that only a token knows.
+    /// Refuses a network while the owner of the address has it denied. The link that was denied may carry the network
+    /// as one key of the ring hashed it, and be signed with another.
     pub(super) async fn refuse_if_hash_denied(
         &self,
         email: &EmailAddress,

@@ -64,7 +64,7 @@ impl Service {
             let status = status_of(attempt.as_ref(), self.now());
             status != seen || status.is_over()
         };
-        let attempt = self.waiters.wait(id, hold, news).await?;
+        let attempt = self.waiters.wait(id, grant.particulars.fingerprint.as_ref(), hold, news).await?;
         Ok(self.view(grant, attempt))
     }
 

@@ -14,11 +14,12 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::domain::attempt::Attempt;
 use crate::domain::ids::AttemptId;
+use crate::domain::secret::{Fingerprint, SECRET_LEN};
 use crate::metrics::Metrics;
 use crate::store::{AttemptStore, Change, Unavailable};
 
-/// How many may wait for one attempt: tabs of one client. Beyond that, answers are immediate.
-const PER_ATTEMPT: usize = 8;
+/// How many requests of one client may wait: its tabs. Beyond that, answers are immediate.
+const PER_CLIENT: u8 = 8;
 
 /// How many may wait on one replica.
 const IN_ALL: usize = 20_000;
@@ -38,9 +39,13 @@ struct Slot {
     waiters: usize,
 }
 
+/// Who waits: a client by its fingerprint, or, where there is none, an attempt by its id.
+type Waiting = [u8; SECRET_LEN];
+
 #[derive(Default)]
 struct Slots {
     by_attempt: HashMap<AttemptId, Slot>,
+    by_client: HashMap<Waiting, u8>,
     waiters: usize,
 }
 
@@ -57,12 +62,13 @@ pub struct Waiters {
 struct Place<'w> {
     waiters: &'w Waiters,
     attempt: AttemptId,
+    client: Waiting,
     news: watch::Receiver<News>,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.waiters.leave(self.attempt);
+        self.waiters.leave(self.attempt, &self.client);
     }
 }
 
@@ -147,12 +153,13 @@ impl Waiters {
     pub(super) async fn wait(
         &self,
         id: AttemptId,
+        client: Option<&Fingerprint>,
         hold: Duration,
         news: impl Fn(&Option<Attempt>) -> bool,
     ) -> Result<Option<Attempt>, Unavailable> {
         let deadline = Instant::now() + hold;
         // The place is taken before the first read, so that no change falls between the two.
-        let place = if hold.is_zero() { None } else { self.join(id) };
+        let place = if hold.is_zero() { None } else { self.join(id, client) };
         let mut attempt = self.store.read(id).await?;
         let Some(mut place) = place else { return Ok(attempt) };
         let mut draining = self.draining.subscribe();
@@ -184,7 +191,7 @@ impl Waiters {
         news: impl Fn(&Option<Attempt>) -> bool,
     ) -> Result<Option<Attempt>, Unavailable> {
         loop {
-            let attempt = self.wait(id, REREAD, &news).await?;
+            let attempt = self.wait(id, None, REREAD, &news).await?;
             if news(&attempt) {
                 return Ok(attempt);
             }
@@ -193,32 +200,41 @@ impl Waiters {
         }
     }
 
-    fn join(&self, attempt: AttemptId) -> Option<Place<'_>> {
+    fn join(&self, attempt: AttemptId, client: Option<&Fingerprint>) -> Option<Place<'_>> {
         if self.is_draining() {
             return None;
         }
+        let client = client.map_or_else(|| *attempt.uuid().as_bytes(), |client| *client.as_bytes());
         let mut slots = self.slots();
-        if slots.waiters >= IN_ALL {
-            self.metrics.waiter_turned_away("replica");
+        let limit = if slots.waiters >= IN_ALL {
+            Some("replica")
+        } else {
+            slots.by_client.get(&client).is_some_and(|count| *count >= PER_CLIENT).then_some("client")
+        };
+        if let Some(limit) = limit {
+            self.metrics.waiter_turned_away(limit);
             return None;
         }
+        *slots.by_client.entry(client).or_default() += 1;
         let slot = slots
             .by_attempt
             .entry(attempt)
             .or_insert_with(|| Slot { news: watch::Sender::new(None), waiters: 0 });
-        if slot.waiters >= PER_ATTEMPT {
-            self.metrics.waiter_turned_away("attempt");
-            return None;
-        }
         slot.waiters += 1;
         let news = slot.news.subscribe();
         slots.waiters += 1;
         self.metrics.waiters(slots.waiters);
-        Some(Place { waiters: self, attempt, news })
+        Some(Place { waiters: self, attempt, client, news })
     }
 
-    fn leave(&self, attempt: AttemptId) {
+    fn leave(&self, attempt: AttemptId, client: &Waiting) {
         let mut slots = self.slots();
+        if let Some(count) = slots.by_client.get_mut(client) {
+            *count -= 1;
+            if *count == 0 {
+                slots.by_client.remove(client);
+            }
+        }
         if let Some(slot) = slots.by_attempt.get_mut(&attempt) {
             slot.waiters -= 1;
             if slot.waiters == 0 {

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::context::to_its_end;
 use super::extract::{Json, Object, Who, Word, bearer, cookie, only};
 use super::problem::{Code, Problem};
-use super::sessions::session_response;
+use super::sessions::{session_response, verified_cookie};
 use super::state::HttpState;
 use super::status::attempt_response;
 use crate::domain::attempt::Status;
@@ -177,10 +177,11 @@ pub(super) async fn resend(
     state: Data<HttpState>,
     request: HttpRequest,
     id: Path<String>,
+    who: Who,
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;
     let service = state.service.clone();
-    let view = to_its_end(async move { service.resend(&grant).await }).await??;
+    let view = to_its_end(async move { service.resend(&grant, &who.caller).await }).await??;
     Ok(attempt_response(&view))
 }
 
@@ -204,13 +205,17 @@ pub(super) async fn redeem(
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;
     Ok(match state.service.redeem(&grant, &who.caller).await? {
-        Redeemed::Session(session) => session_response(&state, &session, who.by_header),
+        Redeemed::Session(session) => session_response(&state, &session, &who),
         Redeemed::EmailProof { email_proof, expires_in, email_address, subject } => {
-            HttpResponse::Ok().json(json!({
+            let mut response = HttpResponse::Ok();
+            if let Some(cookie) = verified_cookie(&state, &who, &email_address) {
+                response.cookie(cookie);
+            }
+            response.json(json!({
                 "object": "email_proof",
                 "email_proof": email_proof,
                 "expires_in": expires_in.as_secs(),
-                "email_address": email_address,
+                "email_address": email_address.as_str(),
                 "user": subject.map(|subject| json!({ "id": subject.as_str() })),
             }))
         }

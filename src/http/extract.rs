@@ -15,7 +15,7 @@ use serde::de::{
 };
 
 use super::problem::{Code, Problem};
-use super::state::HttpState;
+use super::state::{Cookies, HttpState};
 use crate::domain::browser;
 use crate::domain::locale::Locale;
 use crate::domain::network::Network;
@@ -270,20 +270,27 @@ fn who(request: &HttpRequest) -> Result<Who, Problem> {
         ClientSecret::parse(cookie.value()).ok()
     });
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let peer = request.peer_addr().map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
-    // A byte that is no text makes a hop garbage, and takes none of the others away.
-    let forwarded: Vec<_> =
-        headers.get_all("x-forwarded-for").map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-    let forwarded: Vec<&str> = forwarded.iter().map(|value| &**value).collect();
     Ok(Who {
         caller: Caller {
             client: secret.map(Client::new),
-            network: Network::of(state.trusted_proxies.client_address(peer, &forwarded)),
+            network: network(request),
             browser: text(header::USER_AGENT).and_then(browser::describe),
             locale: text(header::ACCEPT_LANGUAGE).and_then(Locale::negotiate),
+            marks: cookie(request, &state.cookies.verified)
+                .map_or_else(Vec::new, |cookie| Cookies::marks(cookie.value())),
         },
         by_header: is_by_header,
     })
+}
+
+/// The network that a request comes from, as seen through the trusted proxies.
+pub(super) fn network(request: &HttpRequest) -> Network {
+    let peer = request.peer_addr().map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
+    // A byte that is no text makes a hop garbage, and takes none of the others away.
+    let hops = request.headers().get_all("x-forwarded-for");
+    let forwarded: Vec<_> = hops.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let forwarded: Vec<&str> = forwarded.iter().map(|value| &**value).collect();
+    Network::of(state(request).trusted_proxies.client_address(peer, &forwarded))
 }
 
 /// The cookie of this name, when there is exactly one: a second one of the name was planted by somebody.

@@ -2,7 +2,7 @@
 //! the framework's own errors, the access log, metrics.
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -12,10 +12,13 @@ use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use minijinja::context;
 
 use super::context::{Context, within};
-use super::extract::MAX_BODY;
+use super::extract::{MAX_BODY, bearer, network, wants_page};
+use super::pages::Powers;
 use super::problem::{Code, PROBLEM_JSON, Problem};
+use super::refusals::Refusals;
 use super::state::HttpState;
 use crate::token::fresh_bytes;
 
@@ -44,7 +47,11 @@ pub(crate) async fn guard(
         next.call(request).await.map(ServiceResponse::map_into_boxed_body)
     });
     let mut response = answer.await?;
-    within(context.clone(), async { explain(&mut response) }).await;
+    within(context.clone(), async {
+        explain(&mut response);
+        limit_refusals(&mut response);
+    })
+    .await;
     finish(&mut response, &context.request_id);
     if state_of(&response).service.waiters().is_draining() {
         // The next request on this connection might meet a closed one: it is to come on another.
@@ -107,7 +114,44 @@ fn admit(request: &ServiceRequest) -> Result<(), Problem> {
     {
         return Err(Problem::new(Code::OriginNotAllowed));
     }
+    // Something to be guessed: not at any speed.
+    if bearer(request.headers()).is_some_and(|token| !token.contains('.'))
+        && let Some(after) =
+            state(request).refusals.spent(network(request.request()), state(request).service.now())
+    {
+        return Err(too_many(state(request), after));
+    }
     Ok(())
+}
+
+/// What a network that is refused again and again gets instead of one more refusal.
+fn limit_refusals(response: &mut ServiceResponse<BoxBody>) {
+    let code = response.response().extensions().get::<Code>().copied();
+    if !code.is_some_and(Refusals::counts) {
+        return;
+    }
+    let request = response.request();
+    let state = super::extract::state(request);
+    let Some(after) = state.refusals.count(network(request), state.service.now()) else { return };
+    let problem = too_many(state, after);
+    let mut refusal = if wants_page(request) {
+        let locale = state.service.settings().default_locale;
+        state.pages.problem(&problem, locale, &Powers::default(), context! {})
+    } else {
+        problem.error_response()
+    };
+    // The page that asked is to be able to read it.
+    for (name, value) in response.headers() {
+        if *name == header::VARY || name.as_str().starts_with("access-control-") {
+            refusal.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    *response.response_mut() = refusal;
+}
+
+fn too_many(state: &HttpState, after: Duration) -> Problem {
+    state.metrics.limited("refusals");
+    Problem::after(Code::RateLimited, after)
 }
 
 /// Turns an error of the framework into a problem.

@@ -1,5 +1,6 @@
 //! `/v/{link_token}`: what the mailed link leads to.
 
+use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, Path};
@@ -12,13 +13,13 @@ use super::context::to_its_end;
 use super::extract::{FormOrJson, Who, Word, wants_json, wants_page};
 use super::pages::{Forms, Powers, Scripts, human_browser, human_time};
 use super::problem::{Code, Problem};
-use super::sessions::session_json;
+use super::sessions::{session_json, verified_cookie};
 use super::state::HttpState;
 use crate::domain::attempt::SignedIn;
 use crate::domain::locale::Locale;
 use crate::domain::policy::{Confirm, Purpose};
 use crate::domain::secret::ClientSecret;
-use crate::flow::{Client, Confirmed, Decision, LinkPage, OpenedLink};
+use crate::flow::{Client, Confirmed, Decision, LinkPage, OpenedLink, OpenerSession};
 use crate::token::{Link, fresh_bytes};
 
 /// `GET|HEAD /v/{link_token}`
@@ -210,11 +211,18 @@ fn confirmed_page(
         state.pages.page(StatusCode::OK, "done.html", locale, &Powers::default(), values)
     };
     if let Confirmed::Verified { here: Some(here), .. } = confirmed {
-        let cookie = state.cookies.for_session(&here.renewal_token, here.expires_at, state.service.now());
-        // As above, it always fits.
-        let _ = response.add_cookie(&cookie);
+        for cookie in opener_cookies(state, here, who) {
+            // As above, it always fits.
+            let _ = response.add_cookie(&cookie);
+        }
     }
     response
+}
+
+/// What an opener that is signed in keeps: its session, and that it has verified the address.
+fn opener_cookies(state: &HttpState, here: &OpenerSession, who: &Who) -> Vec<Cookie<'static>> {
+    let session = state.cookies.for_session(&here.renewal_token, here.expires_at, state.service.now());
+    std::iter::once(session).chain(verified_cookie(state, who, here.email())).collect()
 }
 
 fn redirect(url: &str) -> HttpResponse {
@@ -279,8 +287,9 @@ async fn confirmed_json(
                     let session = state.service.opener_session(&here, &who.caller).await?;
                     body["session"] = session_json(&session, true);
                 } else {
-                    let now = state.service.now();
-                    response.cookie(state.cookies.for_session(&here.renewal_token, here.expires_at, now));
+                    for cookie in opener_cookies(state, &here, who) {
+                        response.cookie(cookie);
+                    }
                 }
             }
         }

@@ -12,6 +12,7 @@ mod links;
 pub mod ops;
 mod pages;
 mod problem;
+mod refusals;
 mod sessions;
 mod state;
 mod status;

@@ -185,6 +185,7 @@ impl Pages {
                 response.headers_mut().insert(name.clone(), value.clone());
             }
         }
+        response.extensions_mut().insert(problem.code);
         response
     }
 

@@ -206,7 +206,7 @@ impl Problem {
         Self { code, detail: detail.into(), retry_after, code_tries_left: None, allow: None }
     }
 
-    fn after(code: Code, retry_after: Duration) -> Self {
+    pub(super) fn after(code: Code, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(code) }
     }
 
@@ -234,7 +234,9 @@ impl Problem {
             // RFC 9110, section 11.6.1: a 401 names a scheme.
             response.insert_header(("www-authenticate", "Bearer"));
         }
-        response.body(body)
+        let mut response = response.body(body);
+        response.extensions_mut().insert(self.code);
+        response
     }
 }
 
@@ -270,6 +272,10 @@ impl From<FlowError> for Problem {
     fn from(error: FlowError) -> Self {
         match error {
             FlowError::InvalidRequest(detail) => Self::invalid(detail),
+            FlowError::DomainRefused => Self::with_detail(
+                Code::InvalidEmailAddress,
+                "Addresses of this domain are not accepted here. Use another address.",
+            ),
             FlowError::InvalidEmailAddress => Self::new(Code::InvalidEmailAddress),
             FlowError::RedirectNotAllowed => Self::new(Code::RedirectUrlNotAllowed),
             FlowError::PurposeDisabled => Self::new(Code::PurposeDisabled),

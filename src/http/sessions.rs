@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::extract::{Json, OptionalJson, Who, bearer, cookie};
 use super::problem::{Code, Problem};
 use super::state::HttpState;
+use crate::domain::email::EmailAddress;
 use crate::flow::SessionGrant;
 use crate::token::Identity;
 
@@ -35,12 +36,24 @@ fn user_json(identity: &Identity) -> Value {
 }
 
 /// The session, with its cookie for clients that keep cookies.
-pub(super) fn session_response(state: &HttpState, session: &SessionGrant, by_header: bool) -> HttpResponse {
+pub(super) fn session_response(state: &HttpState, session: &SessionGrant, who: &Who) -> HttpResponse {
     let mut response = HttpResponse::Ok();
-    if !by_header && let Some(renewal) = &session.renewal_token {
+    if !who.by_header
+        && let Some(renewal) = &session.renewal_token
+    {
         response.cookie(state.cookies.for_session(renewal, session.expires_at, state.service.now()));
     }
-    response.json(session_json(session, by_header))
+    if let Some(cookie) = verified_cookie(state, who, &session.identity.email) {
+        response.cookie(cookie);
+    }
+    response.json(session_json(session, who.by_header))
+}
+
+/// The cookie by which a client proves from now on that it has verified this address.
+pub(super) fn verified_cookie(state: &HttpState, who: &Who, email: &EmailAddress) -> Option<Cookie<'static>> {
+    let client = who.caller.client.as_ref().filter(|_| !who.by_header)?;
+    let mark = state.service.address_mark(&client.fingerprint, email);
+    Some(state.cookies.for_verified(mark, &who.caller.marks))
 }
 
 /// The body of a ticket.

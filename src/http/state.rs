@@ -8,14 +8,18 @@ use actix_web::http::header::{self, HeaderMap};
 use chrono::{DateTime, Utc};
 
 use super::pages::Pages;
+use super::refusals::Refusals;
 use crate::domain::network::TrustedProxies;
-use crate::domain::secret::ClientSecret;
+use crate::domain::secret::{AddressMark, ClientSecret};
 use crate::domain::secret_text::SecretText;
 use crate::flow::Service;
 use crate::metrics::Metrics;
 
 /// How long a browser keeps its client secret: the longest that browsers grant.
 const CLIENT_COOKIE_DAYS: i64 = 400;
+
+/// How many addresses of a client are remembered.
+const MARKS: usize = 8;
 
 /// The settings of the HTTP side.
 pub struct HttpSettings {
@@ -27,6 +31,8 @@ pub struct HttpSettings {
     pub api_keys: Vec<SecretText>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: TrustedProxies,
+    /// How many refusals a network gets in a minute; `None` for any number.
+    pub refusals_per_minute: Option<u32>,
     /// Whether the demo application and the mailbox are served.
     pub dev: bool,
 }
@@ -40,6 +46,7 @@ pub struct HttpState {
     pub(super) https: bool,
     pub(super) cookies: Cookies,
     pub(super) trusted_proxies: TrustedProxies,
+    pub(super) refusals: Refusals,
     pub(super) dev: bool,
     allowed_origins: Vec<String>,
     api_keys: Vec<SecretText>,
@@ -59,6 +66,7 @@ impl HttpState {
             https,
             cookies: Cookies::new(https),
             trusted_proxies: settings.trusted_proxies,
+            refusals: Refusals::new(settings.refusals_per_minute),
             dev: settings.dev,
             allowed_origins: settings.allowed_origins,
             api_keys: settings.api_keys,
@@ -103,6 +111,7 @@ impl HttpState {
 pub(super) struct Cookies {
     pub(super) client: String,
     pub(super) session: String,
+    pub(super) verified: String,
     secure: bool,
 }
 
@@ -111,7 +120,12 @@ impl Cookies {
     /// 4.1.3.2); browsers refuse it on http.
     fn new(https: bool) -> Self {
         let name = |base: &str| if https { format!("__Host-{base}") } else { base.to_owned() };
-        Self { client: name("linkgate-client"), session: name("linkgate-session"), secure: https }
+        Self {
+            client: name("linkgate-client"),
+            session: name("linkgate-session"),
+            verified: name("linkgate-verified"),
+            secure: https,
+        }
     }
 
     fn cookie(&self, name: &str, value: String, lives: CookieDuration) -> Cookie<'static> {
@@ -138,6 +152,18 @@ impl Cookies {
     ) -> Cookie<'static> {
         let lives = CookieDuration::seconds((ends - now).num_seconds().max(0));
         self.cookie(&self.session, renewal_token.to_owned(), lives)
+    }
+
+    /// The cookie of the addresses that a client has verified: this mark first, then those that it had.
+    pub(super) fn for_verified(&self, mark: AddressMark, others: &[AddressMark]) -> Cookie<'static> {
+        let others = others.iter().filter(|other| **other != mark).take(MARKS - 1);
+        let marks: Vec<String> = std::iter::once(&mark).chain(others).map(AddressMark::encode).collect();
+        self.cookie(&self.verified, marks.join("."), CookieDuration::days(CLIENT_COOKIE_DAYS))
+    }
+
+    /// The marks in that cookie.
+    pub(super) fn marks(text: &str) -> Vec<AddressMark> {
+        text.split('.').take(MARKS).filter_map(|mark| AddressMark::decode(mark).ok()).collect()
     }
 
     /// The cookie that removes the session's.

@@ -171,6 +171,10 @@ impl AttemptStore for Measured {
         self.time("take_permit", self.store.take_permit(hash, slot, window)).await
     }
 
+    async fn release_permit(&self, hash: &str, slot: u32) -> Result<(), Unavailable> {
+        self.time("release_permit", self.store.release_permit(hash, slot)).await
+    }
+
     async fn permit_taken(&self, hash: &str, slot: u32) -> Result<Option<Duration>, Unavailable> {
         self.time("permit_taken", self.store.permit_taken(hash, slot)).await
     }

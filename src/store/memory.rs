@@ -295,6 +295,12 @@ impl AttemptStore for MemoryStore {
         Ok(free)
     }
 
+    async fn release_permit(&self, hash: &str, slot: u32) -> Result<(), Unavailable> {
+        let (mut shelves, _) = self.shelves();
+        shelves.permits.entries.remove(&(hash.to_owned(), slot));
+        Ok(())
+    }
+
     async fn permit_taken(&self, hash: &str, slot: u32) -> Result<Option<Duration>, Unavailable> {
         let (mut shelves, clock) = self.shelves();
         let taken = shelves.permits.get_mut(&(hash.to_owned(), slot), clock);

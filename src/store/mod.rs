@@ -183,6 +183,9 @@ pub trait AttemptStore: Send + Sync {
     /// unknown, the repetition may get `false`.
     async fn take_permit(&self, hash: &str, slot: u32, window: Duration) -> Result<bool, Unavailable>;
 
+    /// Gives an issuance permit back that was taken for nothing.
+    async fn release_permit(&self, hash: &str, slot: u32) -> Result<(), Unavailable>;
+
     /// How long until the issuance permit `slot` of `hash` is free again; `None` when it is free.
     async fn permit_taken(&self, hash: &str, slot: u32) -> Result<Option<Duration>, Unavailable>;
 

@@ -289,6 +289,12 @@ impl AttemptStore for RedisStore {
         Ok(taken.is_some())
     }
 
+    async fn release_permit(&self, hash: &str, slot: u32) -> Result<(), Unavailable> {
+        let key = permit_key(hash, slot);
+        let _: u64 = self.link.query(redis::cmd("DEL").arg(&key), &key, true).await?;
+        Ok(())
+    }
+
     async fn permit_taken(&self, hash: &str, slot: u32) -> Result<Option<Duration>, Unavailable> {
         let key = permit_key(hash, slot);
         let left: i64 = self.link.query(redis::cmd("PTTL").arg(&key), &key, true).await?;

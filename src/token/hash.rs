@@ -11,7 +11,9 @@ use super::{KeyHandle, NetworkHash};
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::{AttemptId, SessionId, Subject};
 use crate::domain::network::Network;
-use crate::domain::secret::{ClientSecret, ConfirmationId, Fingerprint, Malformed, Nonce, RelayCode};
+use crate::domain::secret::{
+    AddressMark, ClientSecret, ConfirmationId, Fingerprint, Malformed, Nonce, RelayCode,
+};
 
 /// Random bytes of the system's generator.
 ///
@@ -172,6 +174,13 @@ impl KeyHandle {
     fn confirmation_mac(&self, nonce: &Nonce, opener: Option<&Fingerprint>, id: &[u8; 16]) -> [u8; 16] {
         let opener = opener.map_or(&[][..], |fingerprint| fingerprint.as_bytes());
         first16(&self.keyed("confirmation", &[nonce.as_bytes(), opener, id]))
+    }
+
+    /// The mark of a client that has verified this address.
+    #[must_use]
+    pub fn address_mark(&self, client: &Fingerprint, email: &EmailAddress) -> AddressMark {
+        let parts = [&client.as_bytes()[..], email.as_str().as_bytes()];
+        AddressMark::from_bytes(first16(&self.keyed("address mark", &parts)))
     }
 
     /// The key of an issuance permit in the store: it names nobody.

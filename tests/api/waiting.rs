@@ -166,7 +166,7 @@ async fn events_need_the_attempt_token() {
 }
 
 #[tokio::test]
-async fn the_ninth_that_waits_for_an_attempt_is_answered_at_once() {
+async fn the_ninth_request_of_a_client_that_waits_is_answered_at_once() {
     let app = TestApp::start().await;
     let attempt = ann(&app).await;
     let other = app.browser().sign_in("bob@example.com").await;
@@ -184,7 +184,12 @@ async fn the_ninth_that_waits_for_an_attempt_is_answered_at_once() {
         assert_eq!(events.next().await, None, "no room for a stream either");
         assert!(events.text.len() < 1000 && begun.elapsed() < AT_ONCE * 2, "{:?}", begun.elapsed());
 
-        // Who waits for another attempt has the room of its own.
+        // Nor by asking for another attempt.
+        let third = attempt.client.sign_in("cy@example.com").await;
+        assert_eq!(third.wait("pending").await.expect(200).header("retry-after"), "1");
+        assert!(begun.elapsed() < AT_ONCE * 4, "{:?}", begun.elapsed());
+
+        // Another client has room of its own.
         let (told, ()) = tokio::join!(other.wait("pending"), async {
             app.waiters(9).await;
             other.cancel().await.expect(204);

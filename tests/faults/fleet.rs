@@ -55,6 +55,11 @@ impl Replica {
             ("LINKGATE_ALLOWED_ORIGINS", ORIGIN),
             ("LINKGATE_REDIRECT_URLS", "https://app.example.com/done"),
             ("LINKGATE_TRUSTED_PROXIES", "127.0.0.1"),
+            ("LINKGATE_MAILS_PER_ADDRESS", "off"),
+            ("LINKGATE_MAILS_PER_NETWORK", "off"),
+            ("LINKGATE_MAILS_PER_CLIENT", "off"),
+            ("LINKGATE_MAILS_PER_MINUTE", "off"),
+            ("LINKGATE_REFUSALS_PER_MINUTE", "off"),
             ("LINKGATE_DRAIN_DELAY", "1s"),
             ("RUST_LOG", "warn"),
         ];

@@ -26,6 +26,7 @@ mod matrix_steps;
 mod meddled;
 mod model;
 mod people;
+mod permits;
 mod property;
 mod race;
 mod repeats;

@@ -183,6 +183,10 @@ impl AttemptStore for Meddled {
         self.meddle(self.inner.take_permit(hash, slot, window)).await
     }
 
+    async fn release_permit(&self, hash: &str, slot: u32) -> Result<(), Unavailable> {
+        self.meddle(self.inner.release_permit(hash, slot)).await
+    }
+
     async fn permit_taken(&self, hash: &str, slot: u32) -> Result<Option<Duration>, Unavailable> {
         self.meddle(self.inner.permit_taken(hash, slot)).await
     }

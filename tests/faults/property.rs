@@ -219,7 +219,8 @@ impl Run {
     async fn resend(&mut self, fates: &[Fate]) {
         // The read comes first; what matters is the step after it.
         let fates = [Fate::Done, *fates.first().unwrap_or(&Fate::Done)];
-        let _ = self.again(&fates, async || self.service.resend(&self.grant).await).await;
+        let requester = caller(OPENERS[0].0, OPENERS[0].1);
+        let _ = self.again(&fates, async || self.service.resend(&self.grant, &requester).await).await;
         let mails = self.service.mailbox(Some(&self.grant.particulars.email)).unwrap();
         let mailed = mails.iter().rev().map(|mail| mail["link"].as_str().unwrap());
         let mailed = mailed.map(|link| link.rsplit('/').next().unwrap().to_owned());

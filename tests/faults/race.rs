@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use linkgate::clock::ManualClock;
 use linkgate::domain::ids::AttemptId;
 use linkgate::domain::keys::{KeyringEntries, SessionAlg};
+use linkgate::domain::limit::{DomainRules, MailLimits};
 use linkgate::domain::locale::Locale;
 use linkgate::domain::network::Network;
 use linkgate::domain::policy::{CrossDevice, Purpose};
@@ -47,6 +48,8 @@ pub(crate) fn service(store: Arc<dyn AttemptStore>, clock: &ManualClock) -> Arc<
         default_locale: Locale::En,
         cross_device: CrossDevice::Adaptive,
         opener_session: true,
+        mail_limits: MailLimits::default(),
+        domains: DomainRules::default(),
         link_ttl: TimeDelta::minutes(10),
         session_ttl: Duration::from_mins(5),
         session_max_age: Duration::from_hours(24),
@@ -79,7 +82,7 @@ pub(crate) fn service(store: Arc<dyn AttemptStore>, clock: &ManualClock) -> Arc<
 pub(crate) fn caller(name: &str, ip: &str) -> Caller {
     let secret = ClientSecret::parse(&format!("client-secret-of-{name:-<16}")).unwrap();
     let network = Network::of(ip.parse().unwrap());
-    Caller { client: Some(Client::new(secret)), network, browser: None, locale: None }
+    Caller { client: Some(Client::new(secret)), network, browser: None, locale: None, marks: Vec::new() }
 }
 
 /// Starts an attempt whose link is handed out: its id, what polls it, and the token of its link.

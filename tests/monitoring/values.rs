@@ -38,7 +38,7 @@ async fn a_store_that_goes_and_comes_back_is_seen_though_nobody_probes() {
 
 #[tokio::test]
 async fn who_is_turned_away_is_counted_by_the_limit_that_did_it() {
-    const AWAY: &str = "linkgate_waiters_turned_away_total{limit=\"attempt\"}";
+    const AWAY: &str = "linkgate_waiters_turned_away_total{limit=\"client\"}";
     let app = TestApp::start().await;
     let attempt = app.browser().sign_in("ann@example.com").await;
     let wait = async || attempt.wait("pending").await;

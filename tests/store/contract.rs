@@ -226,6 +226,10 @@ async fn a_permit_is_taken_once_per_window(bench: Bench) {
     assert!(left.is_none_or(|left| !left.is_zero() && left <= window));
     assert!(store.take_permit(hash, 1, Duration::from_mins(1)).await.unwrap());
     assert!(!store.take_permit(hash, 1, Duration::from_mins(1)).await.unwrap());
+    store.release_permit(hash, 1).await.unwrap();
+    store.release_permit(hash, 1).await.unwrap();
+    assert!(store.permit_taken(hash, 1).await.unwrap().is_none());
+    assert!(store.take_permit(hash, 1, Duration::from_mins(1)).await.unwrap());
     let left = store.permit_taken(hash, 1).await.unwrap().unwrap();
     assert!(left > Duration::from_secs(40) && left <= Duration::from_mins(1));
     bench.outlive(async || store.permit_taken(hash, 0).await.unwrap().is_none()).await;

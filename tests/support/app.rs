@@ -71,6 +71,11 @@ impl TestApp {
             ("LINKGATE_ALLOWED_ORIGINS", ORIGIN),
             ("LINKGATE_REDIRECT_URLS", "https://app.example.com/done,https://app.example.com/p/"),
             ("LINKGATE_TRUSTED_PROXIES", "127.0.0.1"),
+            ("LINKGATE_MAILS_PER_ADDRESS", "off"),
+            ("LINKGATE_MAILS_PER_NETWORK", "off"),
+            ("LINKGATE_MAILS_PER_CLIENT", "off"),
+            ("LINKGATE_MAILS_PER_MINUTE", "off"),
+            ("LINKGATE_REFUSALS_PER_MINUTE", "off"),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -1,0 +1,140 @@
+//! How many mails may be sent in what time, and to whose domains.
+//!
+//! Pure: who counts them, and where, is the business of others.
+
+use std::time::Duration;
+
+use super::email::{EmailAddress, InvalidEmailAddress};
+
+/// At most `count` in any `window`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// How many; at least one.
+    pub count: u32,
+    /// The time in which they are counted: a sliding window.
+    pub window: Duration,
+}
+
+/// The limits on mails. An empty list limits nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MailLimits {
+    /// To one address.
+    pub per_address: Vec<Limit>,
+    /// Asked for from one network.
+    pub per_network: Vec<Limit>,
+    /// Asked for by one client.
+    pub per_client: Vec<Limit>,
+    /// In all, over all replicas.
+    pub overall: Vec<Limit>,
+}
+
+/// Domains of email addresses: each with or without its subdomains.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DomainList {
+    exact: Vec<String>,
+    /// What lies below these, each with a dot in front.
+    below: Vec<String>,
+}
+
+impl DomainList {
+    /// Adds an entry: `example.com` stands for itself, `*.example.com` for every domain below it.
+    ///
+    /// # Errors
+    /// [`InvalidEmailAddress`] when no address could have such a domain.
+    pub fn add(&mut self, entry: &str) -> Result<(), InvalidEmailAddress> {
+        let (list, domain) = match entry.strip_prefix("*.") {
+            Some(domain) => (&mut self.below, domain),
+            None => (&mut self.exact, entry),
+        };
+        // In the form in which addresses have it.
+        let address = EmailAddress::parse(&format!("postmaster@{domain}"))?;
+        let dot = if entry.starts_with("*.") { "." } else { "" };
+        list.push(format!("{dot}{}", address.domain()));
+        Ok(())
+    }
+
+    /// Whether it has no entries.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.below.is_empty()
+    }
+
+    /// Whether the domain of this address is on the list.
+    #[must_use]
+    pub fn has(&self, address: &EmailAddress) -> bool {
+        let domain = address.domain();
+        self.exact.iter().any(|exact| exact == domain)
+            || self.below.iter().any(|below| domain.ends_with(below))
+    }
+}
+
+/// Whose addresses get mails.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DomainRules {
+    /// Only these; all, when it is empty.
+    pub allowed: DomainList,
+    /// Never these.
+    pub blocked: DomainList,
+}
+
+impl DomainRules {
+    /// Whether mails may go to this address.
+    #[must_use]
+    pub fn allow(&self, address: &EmailAddress) -> bool {
+        (self.allowed.is_empty() || self.allowed.has(address)) && !self.blocked.has(address)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+
+    fn list(entries: &[&str]) -> DomainList {
+        let mut list = DomainList::default();
+        for entry in entries {
+            list.add(entry).unwrap();
+        }
+        list
+    }
+
+    fn allows(rules: &DomainRules, domain: &str) -> bool {
+        rules.allow(&EmailAddress::parse(&format!("ada@{domain}")).unwrap())
+    }
+
+    #[test]
+    fn a_domain_stands_for_itself_and_a_star_for_what_lies_below() {
+        let blocked = list(&["example.com", "*.example.org", "Bücher.example"]);
+        let rules = DomainRules { blocked, ..DomainRules::default() };
+        for refused in
+            ["example.com", "EXAMPLE.com", "a.example.org", "a.b.example.org", "xn--bcher-kva.example"]
+        {
+            assert!(!allows(&rules, refused), "{refused}");
+        }
+        for taken in
+            ["a.example.com", "example.org", "badexample.com", "notexample.org", "example.com.example.net"]
+        {
+            assert!(allows(&rules, taken), "{taken}");
+        }
+    }
+
+    #[test]
+    fn an_empty_list_allows_all_and_a_blocked_domain_stays_blocked() {
+        assert!(allows(&DomainRules::default(), "example.com"));
+        let rules = DomainRules {
+            allowed: list(&["example.com", "*.example.com"]),
+            blocked: list(&["b.example.com"]),
+        };
+        assert!(allows(&rules, "example.com") && allows(&rules, "a.example.com"));
+        assert!(!allows(&rules, "b.example.com") && !allows(&rules, "example.net"));
+    }
+
+    #[test]
+    fn what_is_no_domain_cannot_be_listed() {
+        for entry in
+            ["", "*", "*.", "example", "*.com", "a@example.com", "ex ample.com", "127.0.0.1", ".example.com"]
+        {
+            assert!(DomainList::default().add(entry).is_err(), "{entry}");
+        }
+    }
+}
