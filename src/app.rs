@@ -164,6 +164,8 @@ impl App {
     pub fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
         let metrics = Arc::new(Metrics::default());
         let tokens = Arc::new(tokens(&config).map_err(|fault| AppError(fault.to_string()))?);
+        metrics.keyring(&tokens.key_ids());
+        metrics.keyring_read(clock.now());
         let mailer = Arc::new(mailer(&config).map_err(|fault| AppError(fault.to_string()))?);
         let store: Arc<dyn AttemptStore> = Arc::new(Measured::new(store(&config, &clock)?, metrics.clone()));
         let public_url = config.public_url.as_str().to_owned();

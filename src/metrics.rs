@@ -1,92 +1,76 @@
 //! What the service counts, in OpenMetrics text for Prometheus.
 //!
-//! No label names a person: purposes, outcomes, verbs, route patterns and status codes only.
+//! No label names a person: purposes, outcomes, verbs, route patterns, status codes and key ids only. Exemplars name
+//! requests, as the log does.
 
+mod process;
+mod shapes;
+
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use prometheus_client::encoding::EncodeLabelSet;
+use chrono::{DateTime, TimeDelta, Utc};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::domain::policy::Purpose;
 
+use self::process::Process;
+use self::shapes::{
+    EndLabels, HttpLabels, KeyLabel, LimitLabel, OutcomeLabel, PurposeLabel, RequestLabel, RouteLabel,
+    StoreLabels, Traced, http_seconds, human_seconds, mail_seconds, store_seconds,
+};
+
+/// How an attempt can end.
+const ENDS: [&str; 4] = ["verified", "denied", "canceled", "failed"];
+
+/// What can become of a mail.
+const MAILS: [&str; 3] = ["accepted", "rejected", "unavailable"];
+
+/// What can come of a change of the key file.
+const RELOADS: [&str; 3] = ["loaded", "refused", "promoted"];
+
+/// Which limits a request can be over.
+const LIMITS: [&str; 6] = ["address", "network", "client", "known", "overall", "refusals"];
+
+/// Which limit can turn a waiter away.
+const WAITER_LIMITS: [&str; 2] = ["client", "replica"];
+
 /// The media type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct PurposeLabel {
-    purpose: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct EndLabels {
-    purpose: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OutcomeLabel {
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct LimitLabel {
-    limit: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct StoreLabels {
-    operation: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct HttpLabels {
-    route: String,
-    method: String,
-    status: u16,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RouteLabel {
-    route: String,
-}
+/// A gauge of unix time.
+type Time = Gauge<f64, AtomicU64>;
 
 /// All counters of one process.
 pub struct Metrics {
     registry: Mutex<Registry>,
     started: Family<PurposeLabel, Counter>,
     ended: Family<EndLabels, Counter>,
+    lost: Family<PurposeLabel, Counter>,
     verify_seconds: Family<PurposeLabel, Histogram, fn() -> Histogram>,
     mails: Family<OutcomeLabel, Counter>,
+    mail_seconds: Histogram,
     limited: Family<LimitLabel, Counter>,
     store: Family<StoreLabels, Histogram, fn() -> Histogram>,
     store_up: Gauge,
     waiters: Gauge,
+    waiters_limit: Gauge,
+    waiters_turned_away: Family<LimitLabel, Counter>,
     http: Family<HttpLabels, Counter>,
-    http_seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
+    http_seconds: Family<RouteLabel, Traced, fn() -> Traced>,
+    keyring: Family<KeyLabel, Gauge>,
     keyring_reloads: Family<OutcomeLabel, Counter>,
-}
-
-/// From a click in the same second to the longest link.
-fn human_seconds() -> Histogram {
-    Histogram::new([2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 3600.0])
-}
-
-/// From a local Redis to the time-out of one verb.
-fn store_seconds() -> Histogram {
-    Histogram::new([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5])
-}
-
-/// From a plain poll to a long one.
-fn http_seconds() -> Histogram {
-    Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0])
+    keyring_good: Gauge,
+    keyring_since: Time,
+    ready: Gauge,
+    clock: Time,
 }
 
 impl Default for Metrics {
@@ -95,29 +79,88 @@ impl Default for Metrics {
             registry: Mutex::default(),
             started: Family::default(),
             ended: Family::default(),
+            lost: Family::default(),
             verify_seconds: Family::new_with_constructor(human_seconds),
             mails: Family::default(),
+            mail_seconds: mail_seconds(),
             limited: Family::default(),
             store: Family::new_with_constructor(store_seconds),
             store_up: Gauge::default(),
             waiters: Gauge::default(),
+            waiters_limit: Gauge::default(),
+            waiters_turned_away: Family::default(),
             http: Family::default(),
             http_seconds: Family::new_with_constructor(http_seconds),
+            keyring: Family::default(),
             keyring_reloads: Family::default(),
+            keyring_good: Gauge::default(),
+            keyring_since: Gauge::default(),
+            ready: Gauge::default(),
+            clock: Gauge::default(),
         };
+        metrics.begin_at_zero();
         metrics.register();
         metrics
     }
 }
 
 impl Metrics {
+    /// A rate needs a value from before the first event.
+    fn begin_at_zero(&self) {
+        for purpose in Purpose::ALL {
+            let purpose = purpose.as_str();
+            drop(self.started.get_or_create(&PurposeLabel { purpose }));
+            drop(self.lost.get_or_create(&PurposeLabel { purpose }));
+            for outcome in ENDS {
+                drop(self.ended.get_or_create(&EndLabels { purpose, outcome }));
+            }
+        }
+        for outcome in MAILS {
+            drop(self.mails.get_or_create(&OutcomeLabel { outcome }));
+        }
+        for outcome in RELOADS {
+            drop(self.keyring_reloads.get_or_create(&OutcomeLabel { outcome }));
+        }
+        for limit in LIMITS {
+            drop(self.limited.get_or_create(&LimitLabel { limit }));
+        }
+        for limit in WAITER_LIMITS {
+            drop(self.waiters_turned_away.get_or_create(&LimitLabel { limit }));
+        }
+    }
+
     fn register(&self) {
-        let mut registry = Registry::with_prefix("linkgate");
+        let mut root = Registry::default();
+        root.register_collector(Box::new(Process::new()));
+        let registry = root.sub_registry_with_prefix("linkgate");
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The version that runs", version);
+        registry.register("ready", "1 when /readyz answers 200", self.ready.clone());
+        registry.register_with_unit(
+            "clock",
+            "Unix time as this replica knows it; subtract timestamp() for the difference to Prometheus",
+            Unit::Seconds,
+            self.clock.clone(),
+        );
+        self.register_attempts(registry);
+        self.register_mails(registry);
+        self.register_store(registry);
+        self.register_http(registry);
+        self.register_keyring(registry);
+        *self.registry.lock().unwrap_or_else(PoisonError::into_inner) = root;
+    }
+
+    fn register_attempts(&self, registry: &mut Registry) {
         registry.register("attempts_started", "Attempts started, by purpose", self.started.clone());
         registry.register(
             "attempts_ended",
             "Attempts ended on this replica, by purpose and outcome; what expires unseen is started and never ended",
             self.ended.clone(),
+        );
+        registry.register(
+            "attempts_lost",
+            "Times a requester was told that the store has lost the attempt, by purpose",
+            self.lost.clone(),
         );
         registry.register_with_unit(
             "attempt_verify",
@@ -125,6 +168,16 @@ impl Metrics {
             Unit::Seconds,
             self.verify_seconds.clone(),
         );
+        registry.register("waiters", "Requests that wait for an attempt to change", self.waiters.clone());
+        registry.register("waiters_limit", "How many may wait on this replica", self.waiters_limit.clone());
+        registry.register(
+            "waiters_turned_away",
+            "Requests that were answered at once because too many waited, of the client or on the replica",
+            self.waiters_turned_away.clone(),
+        );
+    }
+
+    fn register_mails(&self, registry: &mut Registry) {
         registry.register("mails", "Mails handed to the relay, by outcome", self.mails.clone());
         registry.register(
             "limited",
@@ -133,13 +186,24 @@ impl Metrics {
             self.limited.clone(),
         );
         registry.register_with_unit(
+            "mail",
+            "Time until the relay has taken or refused a mail",
+            Unit::Seconds,
+            self.mail_seconds.clone(),
+        );
+    }
+
+    fn register_store(&self, registry: &mut Registry) {
+        registry.register_with_unit(
             "store_operation",
             "Duration of store operations, by verb and outcome",
             Unit::Seconds,
             self.store.clone(),
         );
         registry.register("store_up", "1 when the last store operation was answered", self.store_up.clone());
-        registry.register("waiters", "Requests that wait for an attempt to change", self.waiters.clone());
+    }
+
+    fn register_http(&self, registry: &mut Registry) {
         registry.register(
             "http_requests",
             "Requests, by route pattern, method and status",
@@ -151,12 +215,30 @@ impl Metrics {
             Unit::Seconds,
             self.http_seconds.clone(),
         );
+    }
+
+    fn register_keyring(&self, registry: &mut Registry) {
+        registry.register(
+            "keyring_key",
+            "Keys that are accepted and published, by id: 1 for the one that signs",
+            self.keyring.clone(),
+        );
         registry.register(
             "keyring_reloads",
             "Times the key file was read again, by outcome",
             self.keyring_reloads.clone(),
         );
-        *self.registry.lock().unwrap_or_else(PoisonError::into_inner) = registry;
+        registry.register(
+            "keyring_last_reload_successful",
+            "0 while the key file has a content that cannot be used",
+            self.keyring_good.clone(),
+        );
+        registry.register_with_unit(
+            "keyring_last_reload_success_timestamp",
+            "When the keys in use were read",
+            Unit::Seconds,
+            self.keyring_since.clone(),
+        );
     }
 
     /// All of it as text.
@@ -185,9 +267,15 @@ impl Metrics {
         self.ended.get_or_create(&EndLabels { purpose: purpose.as_str(), outcome }).inc();
     }
 
-    /// A mail was `accepted` or `rejected`, or the relay was `unavailable`.
-    pub fn mail(&self, outcome: &'static str) {
+    /// A requester was told that the store has lost the attempt.
+    pub fn attempt_lost(&self, purpose: Purpose) {
+        self.lost.get_or_create(&PurposeLabel { purpose: purpose.as_str() }).inc();
+    }
+
+    /// A mail was `accepted` or `rejected`, or the relay was `unavailable`; it took so long.
+    pub fn mail(&self, outcome: &'static str, took: Duration) {
         self.mails.get_or_create(&OutcomeLabel { outcome }).inc();
+        self.mail_seconds.observe(took.as_secs_f64());
     }
 
     /// A request was over this limit.
@@ -207,15 +295,61 @@ impl Metrics {
         self.waiters.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// So many may wait.
+    pub fn waiters_limit(&self, count: usize) {
+        self.waiters_limit.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A request cannot wait: too many do already, of its `client` or on this `replica`.
+    pub fn waiter_turned_away(&self, limit: &'static str) {
+        self.waiters_turned_away.get_or_create(&LimitLabel { limit }).inc();
+    }
+
     /// A request was answered.
-    pub fn http_request(&self, route: &str, method: &str, status: u16, took: Duration) {
+    pub fn http_request(&self, route: &str, method: &str, status: u16, took: Duration, request_id: &str) {
         let labels = HttpLabels { route: route.to_owned(), method: method.to_owned(), status };
         self.http.get_or_create(&labels).inc();
-        self.http_seconds.get_or_create(&RouteLabel { route: route.to_owned() }).observe(took.as_secs_f64());
+        let request = RequestLabel { request_id: request_id.to_owned() };
+        let seconds = self.http_seconds.get_or_create(&RouteLabel { route: route.to_owned() });
+        seconds.observe(took.as_secs_f64(), Some(request), None);
+    }
+
+    /// The keys in use by their ids, with whether each signs.
+    pub fn keyring(&self, keys: &[(String, bool)]) {
+        // Nobody reads a ring that is half changed.
+        let _held = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        self.keyring.clear();
+        for (kid, signs) in keys {
+            self.keyring.get_or_create(&KeyLabel { kid: kid.clone() }).set(i64::from(*signs));
+        }
+    }
+
+    /// The keys in use were read at this time.
+    pub fn keyring_read(&self, now: DateTime<Utc>) {
+        self.keyring_good.set(1);
+        self.keyring_since.set(unix(now));
     }
 
     /// The key file was read again: `loaded`, `refused`, or `promoted` when a new key begins to sign.
-    pub fn keyring_reload(&self, outcome: &'static str) {
+    pub fn keyring_reload(&self, outcome: &'static str, now: DateTime<Utc>) {
         self.keyring_reloads.get_or_create(&OutcomeLabel { outcome }).inc();
+        match outcome {
+            "loaded" => self.keyring_read(now),
+            "refused" => {
+                self.keyring_good.set(0);
+            }
+            _ => {}
+        }
     }
+
+    /// What is true at the moment of a scrape.
+    pub fn scraped(&self, ready: bool, now: DateTime<Utc>) {
+        self.ready.set(i64::from(ready));
+        self.clock.set(unix(now));
+    }
+}
+
+/// Seconds since 1970.
+fn unix(at: DateTime<Utc>) -> f64 {
+    Duration::from_millis(u64::try_from(at.timestamp_millis()).unwrap_or_default()).as_secs_f64()
 }

@@ -41,7 +41,8 @@ pub(super) async fn follow(
         if promotion.is_some_and(|due| clock.now() >= due) {
             promotion = None;
             tokens.promote();
-            metrics.keyring_reload("promoted");
+            metrics.keyring(&tokens.key_ids());
+            metrics.keyring_reload("promoted", clock.now());
             log::info!("the first key of the ring signs from now on");
         }
         let present = read().await;
@@ -54,12 +55,13 @@ pub(super) async fn follow(
         {
             Ok(waiting) => {
                 promotion = waiting.then(|| clock.now() + PUBLISHED_BEFORE_SIGNING);
-                metrics.keyring_reload("loaded");
+                metrics.keyring(&tokens.key_ids());
+                metrics.keyring_reload("loaded", clock.now());
                 let signs = if waiting { "when its public half is known everywhere" } else { "now" };
                 log::info!("the key file has changed: its keys are in use, and the first one signs {signs}");
             }
             Err(reason) => {
-                metrics.keyring_reload("refused");
+                metrics.keyring_reload("refused", clock.now());
                 log::error!(reason:% = reason; "the key file has changed and cannot be used: the old keys stay in use");
             }
         }

@@ -192,8 +192,10 @@ pub struct LinkState {
 /// What came of a relay code.
 #[derive(Clone, PartialEq, Eq)]
 pub enum CodeEntered {
-    /// It was right; the attempt is verified now, or was before by the same code.
+    /// It was right; the attempt is verified now.
     Right,
+    /// It was right, and had verified the attempt before.
+    Again,
     /// It was wrong, or no code is wanted; this many tries are left.
     Wrong(u8),
 }
@@ -306,7 +308,7 @@ impl Attempt {
             && current
             && right
         {
-            return Ok((self, CodeEntered::Right));
+            return Ok((self, CodeEntered::Again));
         }
         let attempt = self.unfinished(now)?;
         if attempt.state != State::AwaitingCode || !current {

@@ -10,11 +10,14 @@ impl Service {
     /// [`FlowError::AttemptOver`], [`FlowError::StoreUnavailable`].
     pub async fn cancel(&self, grant: &AttemptGrant) -> Result<(), FlowError> {
         let now = self.second();
-        self.store
+        let canceled = self
+            .store
             .cancel(grant.particulars.attempt, now)
             .await
             .map_err(|error| FlowError::for_requester(error, now))?;
-        self.metrics.attempt_ended(grant.particulars.purpose, "canceled");
+        if canceled.changed {
+            self.metrics.attempt_ended(grant.particulars.purpose, "canceled");
+        }
         Ok(())
     }
 }

@@ -27,6 +27,7 @@ impl Service {
             .await
             .map_err(|error| FlowError::for_requester(error, now))?;
         match entered {
+            CodeEntered::Again => Ok(self.view(grant, Some(attempt))),
             CodeEntered::Right => {
                 self.metrics.attempt_verified(grant.particulars.purpose, now - attempt.created_at);
                 Ok(self.view(grant, Some(attempt)))

@@ -7,12 +7,12 @@ use super::link::{email_of, still_lives};
 use super::redeem::SessionGrant;
 use super::start::denied_permit;
 use super::{Caller, DENIED_FOR, FlowError, Service, TICKET_TTL};
-use crate::domain::attempt::{Attempt, SignedIn, State, Verdict, Verified};
+use crate::domain::attempt::{SignedIn, State, Verdict, Verified};
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::SessionId;
 use crate::domain::policy::Confirm;
 use crate::domain::secret::{ConfirmationId, RelayCode, SECRET_LEN};
-use crate::store::StepError;
+use crate::store::{StepError, Stepped};
 use crate::token::{Identity, Link};
 
 /// Which button was pressed.
@@ -121,14 +121,15 @@ impl Service {
         confirmation: ConfirmationId,
         now: DateTime<Utc>,
     ) -> Result<Confirmed, FlowError> {
-        self.settle(link, confirmation, &Verdict::Deny, now).await?;
+        if self.settle(link, confirmation, &Verdict::Deny, now).await?.changed {
+            self.metrics.attempt_ended(link.particulars.purpose, "denied");
+        }
         if let Some(network) = link.particulars.network {
             // Taken already when the press is repeated.
             self.store
                 .take_permit(&denied_permit(&link.key, &email_of(link)?, network), 0, DENIED_FOR)
                 .await?;
         }
-        self.metrics.attempt_ended(link.particulars.purpose, "denied");
         Ok(Confirmed::Denied)
     }
 
@@ -153,7 +154,7 @@ impl Service {
             signed_in: link.particulars.purpose.signs_in().then_some(signed_in),
             same_client: signed_in == SignedIn::Both,
         };
-        let attempt = self.settle(link, confirmation, &verdict, now).await?;
+        let Stepped { attempt, changed } = self.settle(link, confirmation, &verdict, now).await?;
         let State::Verified(verified) = attempt.state else {
             // The store said that it took this verdict, and shows another: it cannot be vouched for.
             return Err(FlowError::for_opener(
@@ -162,7 +163,7 @@ impl Service {
             ));
         };
         // A repeated press is not counted again.
-        if verified.at == now {
+        if changed {
             self.metrics.attempt_verified(link.particulars.purpose, now - attempt.created_at);
         }
         self.confirmed(link, &verified, caller).await
@@ -174,7 +175,7 @@ impl Service {
         confirmation: ConfirmationId,
         verdict: &Verdict,
         now: DateTime<Utc>,
-    ) -> Result<Attempt, FlowError> {
+    ) -> Result<Stepped, FlowError> {
         self.store
             .settle(link.particulars.attempt, &link.nonce, confirmation, verdict, now)
             .await

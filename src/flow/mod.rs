@@ -17,7 +17,7 @@ mod status;
 mod waiters;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
@@ -331,15 +331,19 @@ impl Service {
             requested_at: self.second(),
             valid_for: valid_for.to_std().unwrap_or_default(),
         };
+        let begun = Instant::now();
         let result = self.mailer.send(&mail).await;
-        self.metrics.mail(match &result {
+        let outcome = match &result {
             Ok(()) => "accepted",
             Err(MailError::Rejected) => {
-                log::warn!("the relay rejected a recipient; when it rejects many, it may not relay for linkgate at all");
+                log::warn!(
+                    "the relay rejected a recipient; when it rejects many, it may not relay for linkgate at all"
+                );
                 "rejected"
             }
             Err(MailError::Unavailable(_)) => "unavailable",
-        });
+        };
+        self.metrics.mail(outcome, begun.elapsed());
         result
     }
 }

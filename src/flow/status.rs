@@ -75,7 +75,10 @@ impl Service {
             _ => None,
         };
         let failure = match attempt.as_ref().map(|attempt| &attempt.state) {
-            None => Some(Failure::StateLost),
+            None => {
+                self.metrics.attempt_lost(particulars.purpose);
+                Some(Failure::StateLost)
+            }
             Some(State::Failed(failure)) => Some(*failure),
             Some(_) => None,
         };

@@ -74,6 +74,7 @@ impl Drop for Place<'_> {
 
 impl Waiters {
     pub(super) fn new(store: Arc<dyn AttemptStore>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+        metrics.waiters_limit(IN_ALL);
         Self { store, clock, metrics, slots: Mutex::default(), draining: watch::Sender::new(false) }
     }
 
@@ -205,7 +206,13 @@ impl Waiters {
         }
         let client = client.map_or_else(|| *attempt.uuid().as_bytes(), |client| *client.as_bytes());
         let mut slots = self.slots();
-        if slots.waiters >= IN_ALL || slots.by_client.get(&client).is_some_and(|count| *count >= PER_CLIENT) {
+        let limit = if slots.waiters >= IN_ALL {
+            Some("replica")
+        } else {
+            slots.by_client.get(&client).is_some_and(|count| *count >= PER_CLIENT).then_some("client")
+        };
+        if let Some(limit) = limit {
+            self.metrics.waiter_turned_away(limit);
             return None;
         }
         *slots.by_client.entry(client).or_default() += 1;

@@ -63,7 +63,7 @@ pub(crate) async fn guard(
     let took = begun.elapsed();
     // A method is counted by name only when it is one that exists: whoever calls can invent others.
     let method_name = if known(&method) { method.as_str() } else { "other" };
-    state_of(&response).metrics.http_request(&route, method_name, status, took);
+    state_of(&response).metrics.http_request(&route, method_name, status, took, &context.request_id);
     log::info!(
         request_id:% = context.request_id, method:% = method_name, route:% = route, status = status,
         duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

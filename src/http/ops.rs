@@ -47,23 +47,32 @@ async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "live" }))
 }
 
-/// `GET /readyz`: whether traffic should come here.
-async fn ready(state: Data<OpsState>) -> HttpResponse {
-    let store = state.service.ping_store().await;
-    if store.is_ok() {
+/// Whether traffic should come here, and whether the store answers.
+async fn readiness(state: &OpsState) -> (bool, bool) {
+    let store = state.service.ping_store().await.is_ok();
+    if store {
         state.seen_store.store(true, Ordering::Relaxed);
     }
     let draining = state.service.waiters().is_draining();
-    let ready = !draining && state.seen_store.load(Ordering::Relaxed) && (store.is_ok() || !state.strict);
+    (!draining && state.seen_store.load(Ordering::Relaxed) && (store || !state.strict), store)
+}
+
+/// `GET /readyz`
+async fn ready(state: Data<OpsState>) -> HttpResponse {
+    let (ready, store) = readiness(&state).await;
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(json!({
         "status": if ready { "ready" } else { "not_ready" },
-        "draining": draining,
-        "store": if store.is_ok() { "up" } else { "down" },
+        "draining": state.service.waiters().is_draining(),
+        "store": if store { "up" } else { "down" },
     }))
 }
 
-/// `GET /metrics`
+/// `GET /metrics`. It asks the store, so that what it says of it is true where nobody probes and nobody signs in.
 async fn metrics(state: Data<OpsState>) -> HttpResponse {
+    // Before the store, which may take its time: the scrape begins now.
+    let now = state.service.now();
+    let (ready, _) = readiness(&state).await;
+    state.metrics.scraped(ready, now);
     HttpResponse::Ok().content_type(CONTENT_TYPE).body(state.metrics.render())
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 
-use super::{AttemptStore, Change, Created, StepError, Unavailable};
+use super::{AttemptStore, Change, Created, StepError, Stepped, Unavailable};
 use crate::domain::attempt::{Attempt, CodeEntered, LinkState, SignedIn, Verdict};
 use crate::domain::ids::{AttemptId, SessionId};
 use crate::domain::secret::{ConfirmationId, Nonce};
@@ -95,7 +95,7 @@ impl AttemptStore for Measured {
         confirmation: ConfirmationId,
         verdict: &Verdict,
         now: DateTime<Utc>,
-    ) -> Result<Attempt, StepError> {
+    ) -> Result<Stepped, StepError> {
         self.time("settle", self.store.settle(id, nonce, confirmation, verdict, now)).await
     }
 
@@ -119,7 +119,7 @@ impl AttemptStore for Measured {
         self.time("enter_code", self.store.enter_code(id, nonce, right, signed_in, now)).await
     }
 
-    async fn cancel(&self, id: AttemptId, now: DateTime<Utc>) -> Result<Attempt, StepError> {
+    async fn cancel(&self, id: AttemptId, now: DateTime<Utc>) -> Result<Stepped, StepError> {
         self.time("cancel", self.store.cancel(id, now)).await
     }
 

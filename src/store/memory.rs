@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::broadcast;
 
-use super::{AttemptStore, CHANGES_KEPT, Change, Created, StepError, Unavailable};
+use super::{AttemptStore, CHANGES_KEPT, Change, Created, StepError, Stepped, Unavailable};
 use crate::clock::Clock;
 use crate::domain::attempt::{Attempt, CodeEntered, LinkState, Refusal, SignedIn, Verdict, whole_seconds};
 use crate::domain::ids::{AttemptId, SessionId};
@@ -101,22 +101,23 @@ impl MemoryStore {
         &self,
         id: AttemptId,
         transition: impl FnOnce(Attempt) -> Result<(Attempt, T), Refusal>,
-    ) -> Result<(Attempt, T), Refusal> {
+    ) -> Result<(Stepped, T), Refusal> {
         let (mut shelves, clock) = self.shelves();
         let (_, kept) = shelves.attempts.get_mut(&id, clock).ok_or(Refusal::Lost)?;
         let (next, result) = transition(kept.clone())?;
-        if *kept != next {
+        let changed = *kept != next;
+        if changed {
             kept.clone_from(&next);
             self.publish(id);
         }
-        Ok((next, result))
+        Ok((Stepped { attempt: next, changed }, result))
     }
 
     fn plain_step(
         &self,
         id: AttemptId,
         transition: impl FnOnce(Attempt) -> Result<Attempt, Refusal>,
-    ) -> Result<Attempt, StepError> {
+    ) -> Result<Stepped, StepError> {
         Ok(self.step(id, |attempt| Ok((transition(attempt)?, ())))?.0)
     }
 }
@@ -197,7 +198,7 @@ impl AttemptStore for MemoryStore {
         confirmation: ConfirmationId,
         verdict: &Verdict,
         now: DateTime<Utc>,
-    ) -> Result<Attempt, StepError> {
+    ) -> Result<Stepped, StepError> {
         self.plain_step(id, |attempt| attempt.settle(nonce, confirmation, verdict, whole_seconds(now)))
     }
 
@@ -207,7 +208,7 @@ impl AttemptStore for MemoryStore {
         nonce: &Nonce,
         now: DateTime<Utc>,
     ) -> Result<Attempt, StepError> {
-        self.plain_step(id, |attempt| attempt.show_code(nonce, now))
+        Ok(self.plain_step(id, |attempt| attempt.show_code(nonce, now))?.attempt)
     }
 
     async fn enter_code(
@@ -218,10 +219,12 @@ impl AttemptStore for MemoryStore {
         signed_in: Option<SignedIn>,
         now: DateTime<Utc>,
     ) -> Result<(Attempt, CodeEntered), StepError> {
-        Ok(self.step(id, |attempt| attempt.enter_code(nonce, right, signed_in, whole_seconds(now)))?)
+        let (stepped, entered) =
+            self.step(id, |attempt| attempt.enter_code(nonce, right, signed_in, whole_seconds(now)))?;
+        Ok((stepped.attempt, entered))
     }
 
-    async fn cancel(&self, id: AttemptId, now: DateTime<Utc>) -> Result<Attempt, StepError> {
+    async fn cancel(&self, id: AttemptId, now: DateTime<Utc>) -> Result<Stepped, StepError> {
         self.plain_step(id, |attempt| attempt.cancel(now))
     }
 
@@ -231,10 +234,11 @@ impl AttemptStore for MemoryStore {
         link: &LinkState,
         now: DateTime<Utc>,
     ) -> Result<(Attempt, LinkState), StepError> {
-        Ok(self.step(id, |attempt| {
+        let (stepped, previous) = self.step(id, |attempt| {
             let previous = attempt.link();
             Ok((attempt.replace_link(&whole(link), now)?, previous))
-        })?)
+        })?;
+        Ok((stepped.attempt, previous))
     }
 
     async fn restore_link(
@@ -244,7 +248,7 @@ impl AttemptStore for MemoryStore {
         previous: &LinkState,
         now: DateTime<Utc>,
     ) -> Result<Attempt, StepError> {
-        self.plain_step(id, |attempt| attempt.restore_link(failed, &whole(previous), now))
+        Ok(self.plain_step(id, |attempt| attempt.restore_link(failed, &whole(previous), now))?.attempt)
     }
 
     async fn reject_mail(
@@ -253,7 +257,7 @@ impl AttemptStore for MemoryStore {
         nonce: &Nonce,
         now: DateTime<Utc>,
     ) -> Result<Attempt, StepError> {
-        self.plain_step(id, |attempt| attempt.reject_mail(nonce, now))
+        Ok(self.plain_step(id, |attempt| attempt.reject_mail(nonce, now))?.attempt)
     }
 
     async fn put_ticket(&self, nonce: &Nonce, keep_for: Duration) -> Result<(), Unavailable> {

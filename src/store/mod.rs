@@ -58,6 +58,15 @@ impl From<Unavailable> for StepError {
     }
 }
 
+/// An attempt after a step that may be repeated.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Stepped {
+    /// As it is now.
+    pub attempt: Attempt,
+    /// Whether this very step made it so, and not an earlier one that this repeats.
+    pub changed: bool,
+}
+
 /// What came of creating an attempt.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Created {
@@ -102,7 +111,7 @@ pub trait AttemptStore: Send + Sync {
     /// The same for many, in one pipelined batch, in order.
     async fn read_many(&self, ids: &[AttemptId]) -> Result<Vec<Option<Attempt>>, Unavailable>;
 
-    /// [`Attempt::settle`]; publishes when something changed. `Ok` carries the attempt as it then is.
+    /// [`Attempt::settle`]; publishes when something changed.
     async fn settle(
         &self,
         id: AttemptId,
@@ -110,7 +119,7 @@ pub trait AttemptStore: Send + Sync {
         confirmation: ConfirmationId,
         verdict: &Verdict,
         now: DateTime<Utc>,
-    ) -> Result<Attempt, StepError>;
+    ) -> Result<Stepped, StepError>;
 
     /// [`Attempt::show_code`]; publishes when something changed.
     async fn show_code(&self, id: AttemptId, nonce: &Nonce, now: DateTime<Utc>)
@@ -128,7 +137,7 @@ pub trait AttemptStore: Send + Sync {
     ) -> Result<(Attempt, CodeEntered), StepError>;
 
     /// [`Attempt::cancel`]; publishes when something changed.
-    async fn cancel(&self, id: AttemptId, now: DateTime<Utc>) -> Result<Attempt, StepError>;
+    async fn cancel(&self, id: AttemptId, now: DateTime<Utc>) -> Result<Stepped, StepError>;
 
     /// [`Attempt::replace_link`]; publishes. Gives the attempt as it is now, and the link that was replaced.
     /// When its outcome is unknown, a repetition may be refused as too soon.

@@ -29,7 +29,7 @@ use self::options::Target;
 pub use self::options::{InvalidOptions, RedisOptions};
 use self::record::{Garbled, Reply, encode, flag, seconds, signed_in};
 use self::scripts::Script;
-use super::{AttemptStore, CHANGES_KEPT, Change, Created, StepError, Unavailable};
+use super::{AttemptStore, CHANGES_KEPT, Change, Created, StepError, Stepped, Unavailable};
 use crate::domain::attempt::{Attempt, CodeEntered, LinkState, MAILING_PATIENCE, Refusal, SignedIn, Verdict};
 use crate::domain::ids::{AttemptId, SessionId};
 use crate::domain::secret::{ConfirmationId, Nonce};
@@ -77,6 +77,17 @@ impl RedisStore {
             Reply::Refused(refusal) => Err(refusal.into()),
             Reply::Word(_) => Err(Unavailable::from(Garbled).into()),
         }
+    }
+
+    /// Runs a script that says `changed` when it is not a repetition.
+    async fn changing_step(
+        &self,
+        script: &LazyLock<Script>,
+        id: AttemptId,
+        args: &[&str],
+    ) -> Result<Stepped, StepError> {
+        let (attempt, rest) = self.step(script, id, args).await?;
+        Ok(Stepped { attempt, changed: rest == ["changed"] })
     }
 
     /// Runs a script of a ticket's: whether it says `ok`.
@@ -169,13 +180,13 @@ impl AttemptStore for RedisStore {
         confirmation: ConfirmationId,
         verdict: &Verdict,
         now: DateTime<Utc>,
-    ) -> Result<Attempt, StepError> {
+    ) -> Result<Stepped, StepError> {
         let (letter, who, same) = match *verdict {
             Verdict::Verify { signed_in: who, same_client } => ("v", signed_in(who), flag(same_client)),
             Verdict::Deny => ("d", "", ""),
         };
         let args = [&nonce.encode(), &seconds(now), &confirmation.encode(), letter, who, same];
-        Ok(self.step(&scripts::SETTLE, id, &args).await?.0)
+        self.changing_step(&scripts::SETTLE, id, &args).await
     }
 
     async fn show_code(
@@ -200,14 +211,15 @@ impl AttemptStore for RedisStore {
         let (attempt, rest) = self.step(script, id, &args).await?;
         let entered = match rest.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["right"] => CodeEntered::Right,
+            ["again"] => CodeEntered::Again,
             ["wrong", left] => CodeEntered::Wrong(left.parse().map_err(|_| Unavailable::from(Garbled))?),
             _ => return Err(Unavailable::from(Garbled).into()),
         };
         Ok((attempt, entered))
     }
 
-    async fn cancel(&self, id: AttemptId, now: DateTime<Utc>) -> Result<Attempt, StepError> {
-        Ok(self.step(&scripts::CANCEL, id, &[&seconds(now)]).await?.0)
+    async fn cancel(&self, id: AttemptId, now: DateTime<Utc>) -> Result<Stepped, StepError> {
+        self.changing_step(&scripts::CANCEL, id, &[&seconds(now)]).await
     }
 
     async fn replace_link(

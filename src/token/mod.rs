@@ -206,6 +206,13 @@ impl Tokens {
         KeyHandle(self.ring.load().active().clone())
     }
 
+    /// The ids of all keys, each with whether it signs now.
+    #[must_use]
+    pub fn key_ids(&self) -> Vec<(String, bool)> {
+        let ring = self.ring.load();
+        ring.iter().map(|key| (key.kid.clone(), std::sync::Arc::ptr_eq(key, ring.active()))).collect()
+    }
+
     /// All keys that are accepted.
     #[must_use]
     pub fn accepted_keys(&self) -> Vec<KeyHandle> {

@@ -130,6 +130,63 @@ async fn a_new_key_is_published_for_as_long_as_key_sets_are_kept_before_it_signs
 }
 
 #[tokio::test]
+async fn in_an_emergency_a_ring_with_a_new_key_alone_ends_all_links_and_sessions_at_once() {
+    let rotating = Rotating::start().await;
+    let app = &rotating.app;
+    let script = app.script(SECRET);
+    let done = script.sign_in("done@example.com").await;
+    let link = app.link("done@example.com");
+    script.decide_json(&link, "approve", &script.describe(&link).await.confirmation()).await.expect(200);
+    let session = done.redeem().await;
+    let renewal = session.body["renewal_token"].clone();
+    renew(&script, &renewal).await.expect(200);
+    let waiting = script.sign_in("waiting@example.com").await;
+    let link = app.link("waiting@example.com");
+    let confirmation = script.describe(&link).await.confirmation();
+
+    rotating.replace(NEW, "loaded").await;
+    assert_eq!(rotating.kids().await, ["new"]);
+    script.describe(&link).await.expect_problem(400, "link_malformed");
+    script.decide_json(&link, "approve", &confirmation).await.expect_problem(400, "link_malformed");
+    waiting.status().await.expect_problem(401, "attempt_token_invalid");
+    done.redeem().await.expect_problem(401, "attempt_token_invalid");
+    renew(&script, &renewal).await.expect_problem(401, "session_required");
+    // Nobody has to wait for the new key: no old one is left to sign.
+    let again = script.sign_in("done@example.com").await;
+    assert_eq!(kid(&again.token), "new");
+    let link = app.link("done@example.com");
+    script.decide_json(&link, "approve", &script.describe(&link).await.confirmation()).await.expect(200);
+    assert_eq!(kid(&again.redeem().await.text("session_token")), "new");
+}
+
+#[tokio::test]
+async fn the_metrics_tell_which_keys_there_are_which_one_signs_and_whether_the_file_is_good() {
+    const GOOD: &str = "linkgate_keyring_last_reload_successful";
+    const SINCE: &str = "linkgate_keyring_last_reload_success_timestamp_seconds";
+    let rotating = Rotating::start().await;
+    let app = &rotating.app;
+    let keys = async || {
+        let text = app.metrics().await;
+        let lines = text.lines().filter_map(|line| line.strip_prefix("linkgate_keyring_key{kid="));
+        let mut keys: Vec<String> = lines.map(str::to_owned).collect();
+        keys.sort();
+        keys
+    };
+    let begun = app.metric(SINCE).await;
+    assert_eq!((keys().await, app.metric(GOOD).await), (vec!["\"old\"} 1".to_owned()], 1.0));
+    app.advance(TimeDelta::minutes(1));
+    rotating.replace(&format!("{NEW},{OLD}"), "loaded").await;
+    assert_eq!(keys().await, ["\"new\"} 0", "\"old\"} 1"]);
+    assert_eq!(app.metric(SINCE).await - begun, 60.0);
+    rotating.promote().await;
+    assert_eq!(keys().await, ["\"new\"} 1", "\"old\"} 0"]);
+    rotating.replace("broken", "refused").await;
+    assert_eq!((keys().await.len(), app.metric(GOOD).await), (2, 0.0));
+    rotating.replace(NEW, "loaded").await;
+    assert_eq!((keys().await, app.metric(GOOD).await), (vec!["\"new\"} 1".to_owned()], 1.0));
+}
+
+#[tokio::test]
 async fn a_broken_key_file_keeps_the_old_ring() {
     let rotating = Rotating::start().await;
     let app = &rotating.app;

@@ -197,7 +197,9 @@ fn the_settings_of_the_readme_are_those_of_the_program() {
 #[test]
 fn the_links_between_the_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for document in ["README.md", "docs/architecture.md"] {
+    for document in
+        ["README.md", "docs/architecture.md", "docs/operations.md", "docs/redis.md", "docs/reliability.md"]
+    {
         let text = std::fs::read_to_string(root.join(document)).unwrap();
         let targets = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
         for target in targets.filter(|target| !target.starts_with("http")) {

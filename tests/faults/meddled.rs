@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use linkgate::domain::attempt::{Attempt, CodeEntered, LinkState, Refusal, SignedIn, Verdict};
 use linkgate::domain::ids::{AttemptId, SessionId};
 use linkgate::domain::secret::{ConfirmationId, Nonce};
-use linkgate::store::{AttemptStore, Change, Created, StepError, Unavailable};
+use linkgate::store::{AttemptStore, Change, Created, StepError, Stepped, Unavailable};
 use tokio::sync::broadcast;
 
 /// What becomes of a command.
@@ -100,7 +100,7 @@ impl AttemptStore for Meddled {
         confirmation: ConfirmationId,
         verdict: &Verdict,
         now: DateTime<Utc>,
-    ) -> Result<Attempt, StepError> {
+    ) -> Result<Stepped, StepError> {
         let Some(torn) = &self.torn else {
             return self.meddle(self.inner.settle(id, nonce, confirmation, verdict, now)).await;
         };
@@ -108,7 +108,7 @@ impl AttemptStore for Meddled {
         tokio::task::yield_now().await;
         let settled = read.settle(nonce, confirmation, verdict, now)?;
         torn.lock().unwrap().insert(id, settled.clone());
-        Ok(settled)
+        Ok(Stepped { attempt: settled, changed: true })
     }
 
     async fn show_code(
@@ -131,7 +131,7 @@ impl AttemptStore for Meddled {
         self.meddle(self.inner.enter_code(id, nonce, right, signed_in, now)).await
     }
 
-    async fn cancel(&self, id: AttemptId, now: DateTime<Utc>) -> Result<Attempt, StepError> {
+    async fn cancel(&self, id: AttemptId, now: DateTime<Utc>) -> Result<Stepped, StepError> {
         self.meddle(self.inner.cancel(id, now)).await
     }
 

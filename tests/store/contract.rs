@@ -125,7 +125,7 @@ async fn an_attempt_that_was_opened_was_not_abandoned(bench: Bench) {
     bench.advance(60);
     let keep_until = bench.now() + TimeDelta::hours(1);
     let created = bench.store.create(id, &attempt(bench.now()), keep_until, bench.now()).await.unwrap();
-    assert!(created == Created::Exists(verified));
+    assert!(created == Created::Exists(verified.attempt));
 }
 
 async fn an_attempt_ends_with_its_time_and_no_step_prolongs_it(bench: Bench) {

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use linkgate::domain::attempt::{Attempt, LinkState, Refusal, SignedIn, Verdict, whole_seconds};
+use linkgate::domain::attempt::{Attempt, CodeEntered, LinkState, Refusal, SignedIn, Verdict, whole_seconds};
 use linkgate::domain::ids::AttemptId;
 use linkgate::domain::secret::{ConfirmationId, Nonce};
-use linkgate::store::{AttemptStore, Change, Created, StepError};
+use linkgate::store::{AttemptStore, Change, Created, StepError, Stepped};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -43,6 +43,8 @@ enum Answer {
     Taken(bool),
     Created(Created),
     Attempt(Attempt),
+    Stepped(Stepped),
+    Entered(Attempt, CodeEntered),
     Linked(Attempt, LinkState),
     Refused(Refusal),
 }
@@ -131,7 +133,7 @@ impl Run {
                 let press = ConfirmationId::from_bytes([press; 16]);
                 answer(
                     store.settle(self.ids[id], &self.nonce(nonce), press, &verdict, now).await,
-                    Answer::Attempt,
+                    Answer::Stepped,
                 )
             }
             Step::ShowCode { id, nonce } => {
@@ -139,9 +141,9 @@ impl Run {
             }
             Step::EnterCode { id, nonce, right, signed_in } => {
                 let entered = store.enter_code(self.ids[id], &self.nonce(nonce), right, signed_in, now).await;
-                answer(entered, |(attempt, _)| Answer::Attempt(attempt))
+                answer(entered, |(attempt, entered)| Answer::Entered(attempt, entered))
             }
-            Step::Cancel { id } => answer(store.cancel(self.ids[id], now).await, Answer::Attempt),
+            Step::Cancel { id } => answer(store.cancel(self.ids[id], now).await, Answer::Stepped),
             Step::ReplaceLink { id, nonce, wait } => {
                 let replaced = store.replace_link(self.ids[id], &self.link(nonce, wait), now).await;
                 answer(replaced, |(attempt, previous)| Answer::Linked(attempt, previous))

@@ -75,7 +75,9 @@ async fn equal_confirmations_all_get_the_same_answer(bench: Bench) {
     })
     .await;
     let kept = bench.read(id).await.unwrap();
-    assert!(results.into_iter().all(|result| result.unwrap() == kept));
+    let stepped: Vec<_> = results.into_iter().map(Result::unwrap).collect();
+    assert!(stepped.iter().all(|stepped| stepped.attempt == kept));
+    assert_eq!(stepped.iter().filter(|stepped| stepped.changed).count(), 1, "the others repeat it");
 }
 
 async fn confirming_and_denying_exclude_each_other(bench: Bench) {
@@ -107,7 +109,7 @@ async fn a_cancel_and_a_confirmation_exclude_each_other(bench: Bench) {
             Status::Canceled => (canceled, confirmed),
             other => panic!("{other:?}"),
         };
-        assert_eq!(won.unwrap().status(now), status);
+        assert_eq!(won.unwrap().attempt.status(now), status);
         assert_eq!(refusal(lost), Refusal::Over(status));
     }
 }
@@ -120,8 +122,8 @@ async fn a_new_link_and_a_confirmation_of_the_old_exclude_each_other(bench: Benc
             let link = link.clone();
             move |store, number| async move {
                 match number {
-                    0 => store.settle(id, &pending.nonce, confirmation(), &VERIFY, now).await,
-                    _ => store.replace_link(id, &link, now).await.map(|(attempt, _)| attempt),
+                    0 => store.settle(id, &pending.nonce, confirmation(), &VERIFY, now).await.map(|_| ()),
+                    _ => store.replace_link(id, &link, now).await.map(|_| ()),
                 }
             }
         })
@@ -148,7 +150,7 @@ async fn of_many_wrong_codes_exactly_five_count(bench: Bench) {
         .into_iter()
         .map(|counted| match counted.unwrap().1 {
             CodeEntered::Wrong(left) => left,
-            CodeEntered::Right => panic!("it was wrong"),
+            CodeEntered::Right | CodeEntered::Again => panic!("it was wrong"),
         })
         .collect();
     left.sort_unstable();
@@ -165,7 +167,10 @@ async fn the_right_code_many_times_verifies_once(bench: Bench) {
     })
     .await;
     let kept = bench.read(id).await.unwrap();
-    assert!(results.into_iter().all(|result| result.unwrap() == (kept.clone(), CodeEntered::Right)));
+    let (attempts, told): (Vec<_>, Vec<_>) = results.into_iter().map(Result::unwrap).unzip();
+    assert!(attempts.into_iter().all(|attempt| attempt == kept));
+    assert_eq!(told.iter().filter(|told| **told == CodeEntered::Right).count(), 1);
+    assert_eq!(told.iter().filter(|told| **told == CodeEntered::Again).count(), told.len() - 1);
     // The code was shown once, and entered once.
     let (other, _) = bench.started().await;
     bench.store.cancel(other, now).await.unwrap();
@@ -177,7 +182,10 @@ async fn a_code_and_a_confirmation_exclude_each_other(bench: Bench) {
         let ((id, shown), now) = (bench.awaiting_code().await, bench.now());
         let results = race(&bench, 2, move |store, number| async move {
             match number {
-                0 => store.settle(id, &shown.nonce, confirmation(), &VERIFY, now).await,
+                0 => {
+                    let settled = store.settle(id, &shown.nonce, confirmation(), &VERIFY, now).await;
+                    settled.map(|settled| settled.attempt)
+                }
                 _ => store.enter_code(id, &shown.nonce, true, None, now).await.map(|(attempt, _)| attempt),
             }
         })

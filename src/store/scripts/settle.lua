@@ -7,7 +7,7 @@
 -- ARGV[5]  verdict: 'v' verify, 'd' deny
 -- ARGV[6]  who is signed in: 'r' requester, 'o' opener, 'b' both, '' nobody
 -- ARGV[7]  '1' when the opener is the requester's own client, else ''
--- Result   {'ok', fields}, {'lost'}, {'superseded'}, {'over', status}
+-- Result   {'ok', fields, 'changed'}, {'ok', fields} when repeated, {'lost'}, {'superseded'}, {'over', status}
 local record = load()
 if not record then return { 'lost' } end
 if record.n ~= ARGV[2] then return { 'superseded' } end
@@ -20,4 +20,4 @@ else
   redis.call('HSET', KEYS[1], 's', 'd', 'i', ARGV[4])
 end
 publish()
-return ok()
+return ok('changed')
