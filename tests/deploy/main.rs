@@ -4,10 +4,18 @@
 //! What needs a tool that is not installed is skipped, and says so.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod alive;
 mod entrances;
+mod environments;
 mod kit;
+mod readme;
 mod rendering;
 mod scaling;
 mod secrets;
+mod settings;
+mod systemd;
 mod traffic;
 mod workload;
+
+#[path = "../support/redis.rs"]
+mod redis_server;
