@@ -11,7 +11,7 @@ use serde_json::Value;
 use serde_yaml_ng::Value as Yaml;
 use tempfile::TempDir;
 
-use crate::kit::{deployments, path, string, text};
+use crate::kit::{deployments, string, text};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_linkgate");
 
@@ -92,10 +92,6 @@ fn variable(line: &str) -> Option<(String, String)> {
 
 /// The environments of linkgate's services in the compose file.
 fn compose() -> Vec<(String, Environment)> {
-    if !path("docker-compose.yml").exists() {
-        crate::kit::skipped("check-config of docker-compose.yml", "there is none");
-        return Vec::new();
-    }
     let mut file: Yaml = serde_yaml_ng::from_str(&text("docker-compose.yml")).unwrap();
     file.apply_merge().unwrap();
     let file = serde_json::to_value(file).unwrap();
