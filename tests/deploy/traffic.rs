@@ -121,7 +121,6 @@ fn every_name_leads_to_something() {
             ("Deployment/linkgate/spec/template/spec/containers/0/volumeMounts/0/name", json!("keys")),
             ("Deployment/linkgate/spec/template/spec/volumes", Value::Null),
             ("Service/linkgate/spec/ports/0/targetPort", json!("web")),
-            ("Service/linkgate-ops", Value::Null),
             ("HorizontalPodAutoscaler/linkgate/spec/scaleTargetRef/name", json!("linkgate-server")),
             ("NetworkPolicy/linkgate-from-prometheus/spec/ingress/0/ports/0/port", json!("metrics")),
             ("Ingress/linkgate/spec/rules/0/http/paths/0/backend/service/port/name", json!("web")),
@@ -153,7 +152,9 @@ fn the_public_service_has_the_public_port_alone() {
         let public = objects.get("Service", NAME);
         faults.unless(targets(public) == ["http"], "the public service is not for the public port alone");
         let headless = |service: &Value| service["spec"]["clusterIP"] == "None";
-        for service in objects.of("Service").filter(|service| targets(service).contains(&"ops".to_owned())) {
+        let ops = |service: &&Value| targets(service).contains(&"ops".to_owned());
+        faults.unless(objects.of("Service").filter(ops).count() == 1, "not one service for Prometheus");
+        for service in objects.of("Service").filter(ops) {
             faults.unless(headless(service), "the operations port can be reached through a service");
             let all = &service["spec"]["publishNotReadyAddresses"];
             faults.unless(*all == true, "a replica that is not ready is not looked at");
@@ -169,6 +170,7 @@ fn the_public_service_has_the_public_port_alone() {
         &[
             ("Service/linkgate/spec/ports/1", json!({ "name": "ops", "port": 9090, "targetPort": "ops" })),
             ("Service/linkgate/spec/type", json!("LoadBalancer")),
+            ("Service/linkgate-ops", Value::Null),
             ("Service/linkgate-ops/spec/clusterIP", Value::Null),
             ("Service/linkgate-ops/spec/publishNotReadyAddresses", Value::Null),
         ],

@@ -18,6 +18,9 @@ const PER_WAITER: u64 = 20;
 /// How many requests may wait on one replica (`flow/waiters.rs`).
 const WAITERS: u64 = 20_000;
 
+/// How many the memory requested is for.
+const WAITERS_REQUESTED: u64 = 2_500;
+
 #[test]
 fn an_update_takes_no_replica_away_before_the_next_one_is_ready() {
     fn property(objects: &Objects) -> Faults {
@@ -161,7 +164,10 @@ fn memory_and_processors_are_requested_and_limited_to_what_was_measured() {
         let resources = &objects.container()["resources"];
         let of = |kind: &str, what: &str| resources[kind][what].clone();
         let (requested, limit) = (memory(&of("requests", "memory")), memory(&of("limits", "memory")));
-        faults.unless(requested >= 2 * AT_REST, "the memory requested is hardly that of an idle replica");
+        faults.unless(
+            requested >= AT_REST + WAITERS_REQUESTED * PER_WAITER,
+            "the memory requested is not enough for those who usually wait",
+        );
         faults.unless(
             limit >= AT_REST + WAITERS * PER_WAITER,
             "a replica is killed for its memory before it stops holding requests",
@@ -174,17 +180,18 @@ fn memory_and_processors_are_requested_and_limited_to_what_was_measured() {
         for pods in objects.of("HorizontalPodAutoscaler").flat_map(|scaler| list(&scaler["spec"]["metrics"]))
         {
             if pods["pods"]["metric"]["name"] == "linkgate_waiters" {
-                let target =
-                    string(&pods["pods"]["target"]["averageValue"]).parse::<u64>().unwrap_or(u64::MAX);
-                let needed = AT_REST.saturating_add(target.saturating_mul(PER_WAITER));
+                let target = string(&pods["pods"]["target"]["averageValue"]).parse::<u64>();
                 faults.unless(
-                    memory(&of("requests", "memory")) >= needed,
+                    target.is_ok_and(|target| target <= WAITERS_REQUESTED),
                     "replicas at the target need more memory than was requested for them",
                 );
             }
         }
         faults
     }
+    let target = json!({ "type": "AverageValue", "averageValue": "5000" });
+    let metric = json!({ "name": "linkgate_waiters" });
+    let too_many = json!({ "type": "Pods", "pods": { "metric": metric, "target": target } });
     let at = |rest: &str| format!("Deployment/linkgate/spec/template/spec/containers/0/resources/{rest}");
     hold(
         property,
@@ -195,6 +202,7 @@ fn memory_and_processors_are_requested_and_limited_to_what_was_measured() {
             (&at("requests/memory"), json!("16Mi")),
             (&at("requests/memory"), json!("1Gi")),
             (&at("requests/memory"), json!("32Mi")),
+            ("HorizontalPodAutoscaler/linkgate/spec/metrics/1", too_many),
             (&at("requests/cpu"), json!("3")),
         ],
     );
