@@ -1,6 +1,8 @@
 //! The README, held to its word: its commands are run as they stand, its table is the program's own.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod links;
+
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
@@ -192,37 +194,4 @@ fn the_settings_of_the_readme_are_those_of_the_program() {
         table == right,
         "between <!-- settings --> and <!-- /settings --> of README.md there should be:\n{right}"
     );
-}
-
-#[test]
-fn the_links_between_the_documents_lead_somewhere() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for document in
-        ["README.md", "docs/architecture.md", "docs/operations.md", "docs/redis.md", "docs/reliability.md"]
-    {
-        let text = std::fs::read_to_string(root.join(document)).unwrap();
-        let targets = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
-        for target in targets.filter(|target| !target.starts_with("http")) {
-            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
-            let file =
-                if file.is_empty() { root.join(document) } else { root.join(document).with_file_name(file) };
-            let led_to =
-                std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{document}: {target}: {e}"));
-            let mut headings = led_to.lines().filter_map(|line| line.strip_prefix('#'));
-            assert!(
-                heading.is_empty() || headings.any(|line| anchor(line) == heading),
-                "{document}: {target}"
-            );
-        }
-    }
-}
-
-/// How a heading is linked to.
-fn anchor(heading: &str) -> String {
-    let heading = heading.trim_start_matches('#').trim().to_lowercase();
-    heading
-        .chars()
-        .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
-        .collect::<String>()
-        .replace(' ', "-")
 }
