@@ -8,6 +8,7 @@ mod balancer;
 #[allow(dead_code, reason = "no test crate uses all of it")]
 #[path = "../faults/fleet.rs"]
 mod fleet;
+mod leaks;
 mod phishing;
 #[path = "../support/proxy.rs"]
 mod proxy;
