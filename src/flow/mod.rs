@@ -5,6 +5,7 @@ mod cancel;
 mod code;
 mod confirm;
 mod link;
+mod pace;
 mod redeem;
 mod reissue;
 mod resend;
@@ -14,7 +15,7 @@ mod status;
 mod waiters;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
@@ -207,6 +208,7 @@ pub struct Service {
     clock: Arc<dyn Clock>,
     waiters: Arc<Waiters>,
     metrics: Arc<Metrics>,
+    pace: pace::Pace,
 }
 
 impl Service {
@@ -221,7 +223,7 @@ impl Service {
         metrics: Arc<Metrics>,
     ) -> Self {
         let waiters = Arc::new(Waiters::new(store.clone(), clock.clone(), metrics.clone()));
-        Self { settings, tokens, store, mailer, clock, waiters, metrics }
+        Self { settings, tokens, store, mailer, clock, waiters, metrics, pace: pace::Pace::default() }
     }
 
     /// The settings.
@@ -301,7 +303,7 @@ impl Service {
         format!("{}/v/{token}", self.settings.public_url)
     }
 
-    /// Hands a link to the relay.
+    /// Hands a link to the relay. That it rejects the recipient is told as late as that it accepts one.
     async fn mail(
         &self,
         particulars: &Particulars,
@@ -318,7 +320,13 @@ impl Service {
             requested_at: self.second(),
             valid_for: valid_for.to_std().unwrap_or_default(),
         };
+        let begun = Instant::now();
         let result = self.mailer.send(&mail).await;
+        match &result {
+            Ok(()) => self.pace.accepted(begun.elapsed()),
+            Err(MailError::Rejected) => tokio::time::sleep_until((begun + self.pace.usual()).into()).await,
+            Err(MailError::Unavailable(_)) => {}
+        }
         self.metrics.mail(match &result {
             Ok(()) => "accepted",
             Err(MailError::Rejected) => {

@@ -17,3 +17,4 @@ mod redis_server;
 mod scanners;
 #[path = "../support/mod.rs"]
 mod support;
+mod timing;
