@@ -10,6 +10,9 @@ use crate::token::fresh_bytes;
 /// How many accepted mails are remembered.
 const REMEMBERED: usize = 64;
 
+/// By so much timers are late on average: they count in milliseconds, and round up.
+const LATE: Duration = Duration::from_millis(1);
+
 /// The durations of the last mails that the relay accepted.
 #[derive(Default)]
 pub(super) struct Pace(Mutex<VecDeque<Duration>>);
@@ -24,12 +27,12 @@ impl Pace {
         recent.push_back(took);
     }
 
-    /// How long one of them took, picked at random: what is drawn so is distributed as they are, and no average would
-    /// be. Zero before the first.
+    /// Until when a rejection is to wait that began with the mail: as long as one of them took, picked at random. What is
+    /// drawn so is distributed as they are, and no average would be. Zero before the first.
     pub(super) fn usual(&self) -> Duration {
         let recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = usize::from(fresh_bytes::<1>()[0]) * recent.len() / 256;
-        recent.get(at).copied().unwrap_or_default()
+        recent.get(at).copied().unwrap_or_default().saturating_sub(LATE)
     }
 }
 
@@ -47,7 +50,7 @@ mod tests {
             pace.accepted(Duration::from_millis(millis));
         }
         let drawn: BTreeSet<Duration> = (0..5000).map(|_| pace.usual()).collect();
-        let last: BTreeSet<Duration> = (136..200).map(Duration::from_millis).collect();
+        let last: BTreeSet<Duration> = (135..199).map(Duration::from_millis).collect();
         assert_eq!(drawn, last);
     }
 }

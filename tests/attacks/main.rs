@@ -5,6 +5,7 @@
 
 #[path = "../support/balancer.rs"]
 mod balancer;
+mod document;
 #[allow(dead_code, reason = "no test crate uses all of it")]
 #[path = "../faults/fleet.rs"]
 mod fleet;

@@ -24,7 +24,7 @@ async fn a_recipient_that_the_relay_rejects_takes_as_long_as_one_that_it_accepts
         let client = app.browser_at(&format!("203.0.{number}.7"));
         let begun = Instant::now();
         client.sign_in(&format!("ann{number}@example.com")).await;
-        assert!(begun.elapsed() >= reply * 4, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() + Duration::from_millis(5) >= reply * 4, "{:?}", begun.elapsed());
     }
     // They were rejected: nobody was sent a mail.
     assert_eq!(sink.received_count(), 4);
