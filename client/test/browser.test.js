@@ -95,6 +95,7 @@ describe("two browsers", { concurrency: 4 }, () => {
   it("signs in on the other device instead", async () => {
     const { page, owner, link } = await begin(approved, "sign-in");
     const opener = await open(await approved.people.browser(), link);
+    await opener.getByRole("checkbox").check();
     await opener.getByRole("button", { name: "Sign in on this device instead" }).click();
     await says(opener, "The link was verified");
     await signedIn(opener, owner);

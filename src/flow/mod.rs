@@ -6,6 +6,7 @@ mod cancel;
 mod code;
 mod confirm;
 mod link;
+mod pace;
 mod permits;
 mod plant;
 mod redeem;
@@ -220,6 +221,7 @@ pub struct Service {
     clock: Arc<dyn Clock>,
     waiters: Arc<Waiters>,
     metrics: Arc<Metrics>,
+    pace: pace::Pace,
 }
 
 impl Service {
@@ -234,7 +236,7 @@ impl Service {
         metrics: Arc<Metrics>,
     ) -> Self {
         let waiters = Arc::new(Waiters::new(store.clone(), clock.clone(), metrics.clone()));
-        Self { settings, tokens, store, mailer, clock, waiters, metrics }
+        Self { settings, tokens, store, mailer, clock, waiters, metrics, pace: pace::Pace::default() }
     }
 
     /// The settings.
@@ -314,7 +316,7 @@ impl Service {
         format!("{}/v/{token}", self.settings.public_url)
     }
 
-    /// Hands a link to the relay.
+    /// Hands a link to the relay. That it rejects the recipient is told as late as that it accepts one.
     async fn mail(
         &self,
         particulars: &Particulars,
@@ -333,6 +335,11 @@ impl Service {
         };
         let begun = Instant::now();
         let result = self.mailer.send(&mail).await;
+        match &result {
+            Ok(()) => self.pace.accepted(begun.elapsed()),
+            Err(MailError::Rejected) => tokio::time::sleep_until((begun + self.pace.usual()).into()).await,
+            Err(MailError::Unavailable(_)) => {}
+        }
         let outcome = match &result {
             Ok(()) => "accepted",
             Err(MailError::Rejected) => {

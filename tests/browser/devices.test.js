@@ -1,7 +1,7 @@
 /** Two browsers: one asks, the other opens the link. Who may confirm how is the policy's to say. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { ask, isSignedIn, isSignedOut, linkTo, open, people, someone, startChromium, startLinkgate } from "./support.js";
+import { ask, isSignedIn, isSignedOut, linkTo, open, people, press, someone, startChromium, startLinkgate } from "./support.js";
 
 let chromium;
 before(async () => {
@@ -120,7 +120,7 @@ describe("two browsers, with the relay code", () => {
   it("is refused after the code was shown", async () => {
     const { requester, opener } = await bothOpen();
     await showCode(opener);
-    await opener.getByRole("button", { name: "This wasn't me" }).click();
+    await press(opener, "This wasn't me");
     await requester.getByRole("heading", { name: "That was refused" }).waitFor();
   });
 
@@ -133,7 +133,7 @@ describe("two browsers, with the relay code", () => {
 
   it("signs in on the other device instead", async () => {
     const { address, requester, opener } = await bothOpen();
-    await opener.getByRole("button", { name: "Sign in on this device instead" }).click();
+    await press(opener, "Sign in on this device instead");
     await isSignedIn(opener, address);
     await requester.getByRole("heading", { name: "Signed in on the other device" }).waitFor();
   });
@@ -156,7 +156,7 @@ describe("two browsers, with approval", () => {
 
   it("is refused: the one who asked is told, and so is the one who refused", async () => {
     const { requester, opener, address } = await bothOpen();
-    await opener.getByRole("button", { name: "This wasn't me" }).click();
+    await press(opener, "This wasn't me");
     await requester.getByRole("heading", { name: "That was refused" }).waitFor();
     await opener.getByText("Thank you for telling us.").waitFor();
     await isSignedOut(opener);
@@ -170,7 +170,7 @@ describe("two browsers, with approval", () => {
 
   it("signs in on the other device instead", async () => {
     const { address, requester, opener } = await bothOpen();
-    await opener.getByRole("button", { name: "Sign in on this device instead" }).click();
+    await press(opener, "Sign in on this device instead");
     await isSignedIn(opener, address);
     await requester.getByRole("heading", { name: "Signed in on the other device" }).waitFor();
     await requester.getByRole("button", { name: "Start again" }).click();
@@ -223,7 +223,7 @@ describe("without JavaScript", () => {
 
   it("refuses", async () => {
     const { requester, opener } = await withApproval(still);
-    await opener.getByRole("button", { name: "This wasn't me" }).click();
+    await press(opener, "This wasn't me");
     await opener.waitForURL(/__linkgate_status=denied/);
     await requester.getByRole("heading", { name: "That was refused" }).waitFor();
   });

@@ -160,6 +160,14 @@ export async function open(context, link) {
   return page;
 }
 
+/** Presses a button as a person does: with the tick that its form may want first. */
+export async function press(page, name) {
+  const button = page.getByRole("button", { name });
+  const tick = page.locator("form", { has: button }).getByRole("checkbox");
+  if (await tick.count()) await tick.check();
+  await button.click();
+}
+
 /** The page says who is signed in. */
 export async function isSignedIn(page, address) {
   await page.getByRole("heading", { name: "You are signed in" }).waitFor();

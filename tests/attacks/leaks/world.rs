@@ -1,0 +1,368 @@
+//! Two replicas of the real binary at `RUST_LOG=trace` over one Redis with one relay, all of whose secrets are planted,
+//! and everything that somebody who watches them could see.
+
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use linkgate::domain::email::EmailAddress;
+use reqwest::RequestBuilder;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::search::{Garden, Place};
+use crate::fleet::Replica;
+use crate::redis_server::RedisServer;
+use crate::support::app::{Answer, Client, link_of};
+use crate::support::smtp::{Mode, Sink, Tls};
+
+/// Where openers end.
+pub(crate) const REDIRECT: &str = "https://app.example.com/p/planted-path-4711?planted=query-7731";
+
+/// See the module.
+pub(crate) struct World {
+    pub(crate) redis: RedisServer,
+    pub(crate) smtp: Sink,
+    pub(crate) replicas: Vec<Replica>,
+    pub(crate) garden: Garden,
+    pub(crate) api_key: String,
+    /// The problem codes that were met.
+    pub(crate) codes: BTreeSet<String>,
+    pub(crate) keys_file: std::path::PathBuf,
+    watcher: Watcher,
+    errors: Vec<Place>,
+    snapshots: Vec<Place>,
+    _directory: TempDir,
+}
+
+/// A random text that nobody else has.
+pub(crate) fn random() -> String {
+    let mut bytes = [0; 24];
+    rand::fill(&mut bytes).unwrap();
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        let mut garden = Garden::default();
+        let [redis_password, mail_password, api_key, salt, key] = [(); 5].map(|()| random());
+        for (what, text) in [
+            ("the password of Redis", &redis_password),
+            ("the password of the relay", &mail_password),
+            ("an API key", &api_key),
+            ("the subject salt", &salt),
+        ] {
+            garden.plant(what, text);
+        }
+        let key_text = URL_SAFE_NO_PAD.encode(&key);
+        garden.plant("a key", &key);
+        garden.plant("a key, as text", &key_text);
+        let directory = tempfile::tempdir().unwrap();
+        let keys_file = directory.path().join("keys");
+        std::fs::write(&keys_file, format!("planted:{key_text}\n")).unwrap();
+
+        let redis = RedisServer::start_with_password(&redis_password);
+        let watcher = Watcher::start(&redis, &redis_password);
+        let smtp = Sink::start_with(Mode::Accept, Tls::None, Some(("relay-user", &mail_password)));
+        let mail_url = smtp.url().replace("smtp://", &format!("smtp://relay-user:{mail_password}@"));
+        let (port, other) = (crate::redis_server::free_port(), crate::redis_server::free_port());
+        let public = format!("http://127.0.0.1:{port}");
+        let file = keys_file.display().to_string();
+        let redis_url = redis.url();
+        let mut replicas = Vec::new();
+        for (port, format, purposes) in
+            [(port, "json", "sign_in,sign_up,verify_email"), (other, "text", "sign_in,verify_email")]
+        {
+            replicas.push(Replica::start_on(
+                port,
+                crate::redis_server::free_port(),
+                &[
+                    ("LINKGATE_PUBLIC_URL", public.as_str()),
+                    ("LINKGATE_STORE_URL", &redis_url),
+                    ("LINKGATE_KEYS_FILE", &file),
+                    ("LINKGATE_MAIL_URL", &mail_url),
+                    ("LINKGATE_API_KEYS", &api_key),
+                    ("LINKGATE_SUBJECT_SALT", &salt),
+                    ("LINKGATE_REDIRECT_URLS", REDIRECT),
+                    ("LINKGATE_PURPOSES", purposes),
+                    ("LINKGATE_LOG_FORMAT", format),
+                    ("RUST_LOG", "trace"),
+                ],
+            ));
+        }
+        for replica in &replicas {
+            replica.until_probe("/readyz", 200).await;
+        }
+        garden.plant("a redirect URL", REDIRECT);
+        Self {
+            redis,
+            smtp,
+            replicas,
+            garden,
+            api_key,
+            codes: BTreeSet::new(),
+            keys_file,
+            watcher,
+            errors: Vec::new(),
+            snapshots: Vec::new(),
+            _directory: directory,
+        }
+    }
+
+    /// A browser on one of the replicas.
+    pub(crate) fn browser(&mut self, replica: usize, ip: &str) -> Client {
+        self.plant_ip(ip);
+        Client::new(&self.replicas[replica].url(), ip, patient().cookie_store(true), None)
+    }
+
+    /// A client that sends its secret.
+    pub(crate) fn script(&mut self, replica: usize, ip: &str) -> Client {
+        let secret = random();
+        self.plant_ip(ip);
+        self.garden.plant("a client secret", &secret);
+        Client::new(&self.replicas[replica].url(), ip, patient(), Some(secret))
+    }
+
+    /// An IP address, in all ways in which one is written.
+    pub(crate) fn plant_ip(&mut self, text: &str) {
+        self.garden.plant("a client's IP address", text);
+        match text.parse().unwrap() {
+            IpAddr::V4(v4) => {
+                self.garden.plant("a client's IP address, in bytes", v4.octets());
+                self.garden.plant("a client's IP address, as a number", v4.to_bits().to_string());
+            }
+            IpAddr::V6(v6) => {
+                self.garden.plant("a client's IP address, in bytes", v6.octets());
+                let groups: Vec<String> = v6.segments().iter().map(|group| format!("{group:04x}")).collect();
+                self.garden.plant("a client's IP address, in full", groups.join(":"));
+            }
+        }
+    }
+
+    /// An address, as typed and as it is mailed to.
+    pub(crate) fn address(&mut self, typed: &str) -> String {
+        let canonical = EmailAddress::parse(typed).unwrap().as_str().to_owned();
+        self.garden.plant("an address, as typed", typed);
+        self.garden.plant("an address", &canonical);
+        self.garden.plant("the name in an address", canonical.split('@').next().unwrap());
+        canonical
+    }
+
+    /// The newest link that was mailed to this address, as a path.
+    pub(crate) fn link(&mut self, to: &str) -> String {
+        let mails = self.smtp.received();
+        let mail =
+            mails.iter().rfind(|mail| mail.rcpt_to == [to]).unwrap_or_else(|| panic!("no mail to {to}"));
+        let link = link_of(&mail.message);
+        let path = link[link.find("/v/").unwrap()..].to_owned();
+        self.garden.plant_token("a link", &path[3..]);
+        path
+    }
+
+    /// Sends a request, and remembers what it is told when it fails.
+    pub(crate) async fn ask(&mut self, request: RequestBuilder) -> Answer {
+        let (client, request) = request.build_split();
+        let request = request.unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = client.execute(request).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let raw = response.text().await.unwrap();
+        let body: Value = serde_json::from_str(&raw).unwrap_or(Value::Null);
+        if status.as_u16() >= 400 {
+            if let Some(code) = body["code"].as_str() {
+                self.codes.insert(code.to_owned());
+            }
+            // A page's forms and links lead on: to the very link it is about, and to the application.
+            let seen = if body.is_null() { without_attributes(&raw) } else { raw.clone() };
+            let told: Vec<String> = headers
+                .iter()
+                .filter(|(name, _)| *name != "set-cookie")
+                .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))
+                .collect();
+            let kind = if path.starts_with("/v/") { "/v/…".to_owned() } else { path };
+            let place = format!("what {method} {kind} answers with {status}");
+            self.errors.push((place, format!("{}\n\n{seen}", told.join("\n")).into_bytes()));
+        }
+        Answer { status, headers, body, raw }
+    }
+
+    /// Remembers all that Redis has now.
+    pub(crate) fn snapshot(&mut self) {
+        let places = dump(&self.redis);
+        self.snapshots.extend(places);
+    }
+
+    /// Lets mails go out again that limits on addresses, networks and clients would keep back.
+    pub(crate) fn forget_permits(&self) {
+        let keys: Vec<String> = self.redis.command(&["KEYS", "lg:p:*"]);
+        for key in keys {
+            let _: i64 = self.redis.command(&["DEL", &key]);
+        }
+    }
+
+    /// Everything that somebody who watches the service could have seen so far.
+    pub(crate) async fn captured(&mut self) -> Vec<Place> {
+        let mut places = self.redis_captured();
+        places.append(&mut self.logs());
+        for (number, replica) in self.replicas.iter().enumerate() {
+            for path in ["/metrics", "/readyz", "/livez"] {
+                places
+                    .push((format!("{path} of replica {number}"), replica.probe(path).await.1.into_bytes()));
+            }
+        }
+        places.extend(self.errors.clone());
+        places
+    }
+
+    /// What Redis had, was asked and said.
+    pub(crate) fn redis_captured(&mut self) -> Vec<Place> {
+        self.snapshot();
+        let mut places = self.snapshots.clone();
+        places.extend(self.watcher.places());
+        places
+    }
+
+    /// The logs.
+    pub(crate) fn logs(&self) -> Vec<Place> {
+        let logs = self.replicas.iter().enumerate();
+        logs.map(|(number, replica)| (format!("the log of replica {number}"), replica.log().into_bytes()))
+            .collect()
+    }
+}
+
+/// Whoever waits longer than any answer may take waits in vain.
+fn patient() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().timeout(std::time::Duration::from_secs(40))
+}
+
+/// A page without the values of its attributes.
+fn without_attributes(page: &str) -> String {
+    let mut out = String::new();
+    for (number, part) in page.split('"').enumerate() {
+        if number % 2 == 0 {
+            out.push_str(part);
+        }
+    }
+    out
+}
+
+/// Every key of Redis with every value that it has, whatever its type.
+pub(crate) fn dump(redis: &RedisServer) -> Vec<Place> {
+    let mut places = Vec::new();
+    let keys: Vec<Vec<u8>> = redis.command(&["KEYS", "*"]);
+    let mut connection = redis.connection();
+    for key in keys {
+        let kind: String = redis::cmd("TYPE").arg(&key).query(&mut connection).unwrap();
+        let mut command = match kind.as_str() {
+            "string" => redis::cmd("GET"),
+            "hash" => redis::cmd("HGETALL"),
+            "list" => redis::cmd("LRANGE"),
+            "set" => redis::cmd("SMEMBERS"),
+            "zset" => redis::cmd("ZRANGE"),
+            "stream" => redis::cmd("XRANGE"),
+            // Gone in the meantime.
+            "none" => continue,
+            other => panic!("a key of the type {other}"),
+        };
+        command.arg(&key);
+        match kind.as_str() {
+            "list" | "zset" => drop(command.arg(0).arg(-1)),
+            "stream" => drop(command.arg("-").arg("+")),
+            _ => {}
+        }
+        let value: redis::Value = command.query(&mut connection).unwrap();
+        let mut bytes = key.clone();
+        flatten(&value, &mut bytes);
+        places.push((format!("the key {} of Redis", String::from_utf8_lossy(&key)), bytes));
+    }
+    places
+}
+
+fn flatten(value: &redis::Value, out: &mut Vec<u8>) {
+    out.push(b'\n');
+    match value {
+        redis::Value::BulkString(bytes) => out.extend_from_slice(bytes),
+        redis::Value::SimpleString(text) => out.extend_from_slice(text.as_bytes()),
+        redis::Value::Array(values) | redis::Value::Set(values) => {
+            values.iter().for_each(|value| flatten(value, out));
+        }
+        redis::Value::Map(pairs) => pairs.iter().for_each(|(name, value)| {
+            flatten(name, out);
+            flatten(value, out);
+        }),
+        redis::Value::Nil => {}
+        other => out.extend_from_slice(format!("{other:?}").as_bytes()),
+    }
+}
+
+/// Hears all that Redis is asked (`MONITOR`, scripts' commands included) and all that is published.
+struct Watcher {
+    asked: Arc<Mutex<Vec<u8>>>,
+    published: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Watcher {
+    fn start(redis: &RedisServer, password: &str) -> Self {
+        let asked = listen(redis.port(), password, "MONITOR");
+        let published = listen(redis.port(), password, "PSUBSCRIBE *");
+        Self { asked, published }
+    }
+
+    fn places(&self) -> Vec<Place> {
+        let asked = self.asked.lock().unwrap().clone();
+        let lines: Vec<Vec<u8>> = asked.split(|byte| *byte == b'\n').map(without_time).collect();
+        let asked = lines.join(&b'\n');
+        let bytes = unescaped(&asked);
+        vec![
+            ("what Redis was asked".to_owned(), asked),
+            ("what Redis was asked, in bytes".to_owned(), bytes),
+            ("what Redis published".to_owned(), self.published.lock().unwrap().clone()),
+        ]
+    }
+}
+
+/// A line of `MONITOR` without its time, whose digits could be anything.
+fn without_time(line: &[u8]) -> Vec<u8> {
+    let at = line.iter().position(|byte| *byte == b'[').unwrap_or(0);
+    line[at..].to_vec()
+}
+
+/// `\xNN` as the byte that it stands for.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    while let [first, after @ ..] = rest {
+        let code = (rest.len() >= 4 && rest.starts_with(b"\\x"))
+            .then(|| std::str::from_utf8(&rest[2..4]).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok()));
+        if let Some(Some(byte)) = code {
+            out.push(byte);
+            rest = &rest[4..];
+        } else {
+            out.push(*first);
+            rest = after;
+        }
+    }
+    out
+}
+
+fn listen(port: u16, password: &str, command: &str) -> Arc<Mutex<Vec<u8>>> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(stream, "AUTH {password}\r\n{command}\r\n").unwrap();
+    let mut first = [0; 16];
+    // From the answer to AUTH on, which must have been taken before anything is missed.
+    let length = stream.read(&mut first).unwrap();
+    assert!(first[..length].starts_with(b"+OK"));
+    let heard = Arc::new(Mutex::new(first[..length].to_vec()));
+    let sink = Arc::clone(&heard);
+    std::thread::spawn(move || {
+        let mut chunk = [0; 65536];
+        while let Ok(length @ 1..) = stream.read(&mut chunk) {
+            sink.lock().unwrap().extend_from_slice(&chunk[..length]);
+        }
+    });
+    heard
+}
