@@ -1,0 +1,26 @@
+#!/bin/sh
+# Makes what is secret in docker-compose.yml, where it is not there yet: linkgate's key, and the password of Redis. Each
+# volume is given to the user of its service, and holds nothing that is not for it.
+set -eu
+umask 077
+
+# random BYTES: as base64url, without padding. As `linkgate keys new` writes keys.
+random() {
+  head -c "$1" /dev/urandom | base64 | tr -d '=\n' | tr '+/' '-_'
+}
+
+# put FILE TEXT: whole or not at all.
+put() {
+  printf '%s\n' "$2" > "$1.new"
+  mv "$1.new" "$1"
+}
+
+cd /secrets
+[ -s linkgate/keys ] || put linkgate/keys "first:$(random 32)"
+if ! [ -s linkgate/store_url ] || ! [ -s redis/redis.conf ]; then
+  password=$(random 24)
+  put redis/password "$password"
+  put redis/redis.conf "requirepass $password"
+  put linkgate/store_url "redis://:$password@redis:6379"
+fi
+chown -R 65532:65532 linkgate redis redis-data
