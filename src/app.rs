@@ -307,9 +307,9 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     files::ask_for(workers());
     let public = bind(config.listen_addr, "LINKGATE_LISTEN_ADDR")?;
     let ops = bind(config.ops_addr, "LINKGATE_OPS_ADDR")?;
-    let drain_delay = config.drain_delay;
+    let (drain_delay, ops_addr) = (config.drain_delay, ops.local_addr()?);
     let running = App::build(config, Arc::new(SystemClock))?.listen(public, Some(ops), workers())?;
-    log::info!(addr:% = running.addr, ops_addr:? = running.ops_addr; "linkgate serves on {}", running.addr);
+    log::info!(addr:% = running.addr, ops_addr:%; "linkgate serves on {}", running.addr);
     running.serve(drain_delay).await
 }
 

@@ -17,8 +17,8 @@ use crate::token::Tokens;
 const KEYS_LOOKED_AT_EVERY: Duration = Duration::from_secs(2);
 
 /// How long a new key is published before it signs: verifiers keep the key set for its `max-age` of 5 minutes, and a
-/// mounted file reaches all replicas within another.
-const PUBLISHED_BEFORE_SIGNING: TimeDelta = TimeDelta::minutes(6);
+/// mounted file reaches all replicas within two more (a kubelet looks every 60 to 90 s).
+const PUBLISHED_BEFORE_SIGNING: TimeDelta = TimeDelta::minutes(7);
 
 /// Reads the key file again whenever its content changes, however that came about: a write, a rename, a mounted
 /// Secret that swaps a symbolic link. A bad one keeps the old ring, loudly. `seen` is what the present ring came from.

@@ -44,7 +44,7 @@ impl Rotating {
     /// Waits until the new first key signs: it is published for a while before.
     async fn promote(&self) {
         let counter = "linkgate_keyring_reloads_total{outcome=\"promoted\"}";
-        self.app.advance(TimeDelta::minutes(6));
+        self.app.advance(TimeDelta::minutes(7));
         until(counter, async || self.app.metric(counter).await > 0.0).await;
     }
 
