@@ -212,21 +212,21 @@ async fn refused_links(app: &TestApp, rounds: usize) -> Samples {
     begin(1).await;
     let expired = path(1);
     app.advance(TimeDelta::hours(1));
-    let resent = begin(2).await;
+    let twice = begin(2).await;
     let superseded = path(2);
     app.advance(TimeDelta::seconds(31));
-    resent.resend().await.expect(200);
+    twice.resend().await.expect(200);
     let confirmed = begin(3).await;
     let used = path(3);
     let confirmation = confirmed.client.describe(&used).await.confirmation();
     confirmed.client.decide_json(&used, "approve", &confirmation).await.expect(200);
     let new = begin(4).await;
-    let token = path(4).split_once("/v/").unwrap().1.to_owned();
+    let good = path(4).split_once("/v/").unwrap().1.to_owned();
     let whole = |token: String| format!("/v/{token}");
     let links = [
-        ("signature, first byte", whole(flipped(&token, true)), 400),
-        ("signature, last byte", whole(flipped(&token, false)), 400),
-        ("unknown kid", whole(with_kid(&token, "link+jwt")), 400),
+        ("signature, first byte", whole(flipped(&good, true)), 400),
+        ("signature, last byte", whole(flipped(&good, false)), 400),
+        ("unknown kid", whole(with_kid(&good, "link+jwt")), 400),
         ("another type", whole(new.token), 400),
         ("expired", expired, 410),
         ("superseded", superseded, 410),
@@ -272,8 +272,8 @@ fn mann_whitney(one: &[f64], other: &[f64]) -> (f64, f64) {
         // Equal values share the middle of their ranks.
         let rank = (at + 1 + end) as f64 / 2.0;
         rank_sum += rank * all[at..end].iter().filter(|(_, first)| *first).count() as f64;
-        let tied = (end - at) as f64;
-        ties += tied.powi(3) - tied;
+        let size = (end - at) as f64;
+        ties += size.powi(3) - size;
         at = end;
     }
     let (n, m) = (one.len() as f64, other.len() as f64);

@@ -27,8 +27,9 @@ pub(crate) fn needles(secret: &[u8]) -> Vec<Needle> {
         found.push(Needle { how: how.to_owned(), bytes, any_case });
     };
     add("as it is", secret.to_vec(), true);
-    let all: String = secret.iter().map(|byte| format!("%{byte:02x}")).collect();
-    add("percent-encoded", all.into_bytes(), true);
+    let pairs = hex(secret);
+    let all: Vec<String> = (0..secret.len()).map(|at| format!("%{}", &pairs[at * 2..at * 2 + 2])).collect();
+    add("percent-encoded", all.concat().into_bytes(), true);
     let reserved = percent_encoding::percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string();
     add("percent-encoded where it must be", reserved.into_bytes(), true);
     let text = String::from_utf8_lossy(secret);
@@ -55,7 +56,8 @@ pub(crate) fn needles(secret: &[u8]) -> Vec<Needle> {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    pairs.concat()
 }
 
 /// As Rust prints bytes.

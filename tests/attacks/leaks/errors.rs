@@ -138,6 +138,14 @@ pub(crate) async fn of_links(world: &mut World) {
     let foreign = client.post(&link).header("Origin", "https://evil.example");
     let decision = json!({ "decision": "approve", "confirmation": confirmation });
     world.ask(foreign.json(&decision)).await.expect_problem(403, "origin_not_allowed");
+    // What operators may look at and end, with the key and without.
+    let key = world.api_key.clone();
+    for path in [format!("/v1/admin/attempts/{}", attempt.id), format!("/v1/admin/sessions/{bad}")] {
+        for bearer in [&bad, &key] {
+            world.ask(client.get(&path).bearer_auth(bearer)).await;
+        }
+        world.ask(client.request(Method::DELETE, &path).bearer_auth(&bad)).await;
+    }
     let cut = &link[..link.len() - 4];
     for accept in ["text/html", "application/json"] {
         world.ask(client.get(cut).header("Accept", accept)).await.expect(400);

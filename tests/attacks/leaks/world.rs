@@ -288,12 +288,16 @@ fn flatten(value: &redis::Value, out: &mut Vec<u8>) {
         redis::Value::BulkString(bytes) => out.extend_from_slice(bytes),
         redis::Value::SimpleString(text) => out.extend_from_slice(text.as_bytes()),
         redis::Value::Array(values) | redis::Value::Set(values) => {
-            values.iter().for_each(|value| flatten(value, out));
+            for value in values {
+                flatten(value, out);
+            }
         }
-        redis::Value::Map(pairs) => pairs.iter().for_each(|(name, value)| {
-            flatten(name, out);
-            flatten(value, out);
-        }),
+        redis::Value::Map(pairs) => {
+            for (name, value) in pairs {
+                flatten(name, out);
+                flatten(value, out);
+            }
+        }
         redis::Value::Nil => {}
         other => out.extend_from_slice(format!("{other:?}").as_bytes()),
     }
@@ -359,7 +363,7 @@ fn listen(port: u16, password: &str, command: &str) -> Arc<Mutex<Vec<u8>>> {
     let heard = Arc::new(Mutex::new(first[..length].to_vec()));
     let sink = Arc::clone(&heard);
     std::thread::spawn(move || {
-        let mut chunk = [0; 65536];
+        let mut chunk = [0; 4096];
         while let Ok(length @ 1..) = stream.read(&mut chunk) {
             sink.lock().unwrap().extend_from_slice(&chunk[..length]);
         }
