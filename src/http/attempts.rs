@@ -58,11 +58,15 @@ pub(super) async fn start(
     let start = start_request(body.0, authority, idempotency_key(request.headers())?)?;
     let service = state.service.clone();
     let started = to_its_end(async move { service.start(start, who.caller).await }).await??;
+    Ok(started_response(&state, started))
+}
+
+pub(super) fn started_response(state: &HttpState, started: Started) -> HttpResponse {
     let mut response = HttpResponse::Created();
     if let Some(secret) = &started.new_client {
         response.cookie(state.cookies.for_client(secret));
     }
-    Ok(response.json(StartedJson::from(started)))
+    response.json(StartedJson::from(started))
 }
 
 /// Whose word the request has: an API key's, a session's, or nobody's.

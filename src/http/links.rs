@@ -69,7 +69,7 @@ fn with_client(
     response
 }
 
-fn link_page(state: &HttpState, link: &Link, page: &LinkPage) -> HttpResponse {
+pub(super) fn link_page(state: &HttpState, link: &Link, page: &LinkPage) -> HttpResponse {
     let powers = Powers {
         scripts: if page.confirm == Confirm::Automatic { Scripts::Inline } else { Scripts::None },
         ..forms_of(state, link)

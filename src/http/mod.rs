@@ -3,6 +3,8 @@
 //! It knows the use cases and the domain; never the store, the mailer, or the libraries behind them.
 
 mod attempts;
+#[doc(hidden)]
+pub mod bench;
 mod context;
 mod dev;
 mod discovery;
