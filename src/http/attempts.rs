@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::context::to_its_end;
-use super::extract::{Json, Object, Who, Word, bearer, cookie, only};
+use super::extract::{Json, Object, Who, Word, bearer, browser_of, cookie, only};
 use super::problem::{Code, Problem};
 use super::sessions::session_response;
 use super::state::HttpState;
@@ -51,10 +51,11 @@ struct EndUser {
 pub(super) async fn start(
     state: Data<HttpState>,
     request: HttpRequest,
-    who: Who,
+    mut who: Who,
     body: Json<StartBody>,
 ) -> Result<HttpResponse, Problem> {
     let authority = authority(&state, &request, &who, body.0.purpose.0).await?;
+    who.caller.browser = browser_of(&request);
     let start = start_request(body.0, authority, idempotency_key(request.headers())?)?;
     let service = state.service.clone();
     let started = to_its_end(async move { service.start(start, who.caller).await }).await??;

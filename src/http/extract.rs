@@ -235,6 +235,7 @@ pub(super) const LINKGATE_CLIENT: HeaderName = HeaderName::from_static("linkgate
 
 /// Who calls, and how it proves itself.
 pub(super) struct Who {
+    /// Without its browser, which few routes ask for: see [`browser_of`].
     pub(super) caller: Caller,
     /// Whether the client secret came in `Linkgate-Client`: such clients keep no cookies.
     pub(super) by_header: bool,
@@ -279,11 +280,16 @@ fn who(request: &HttpRequest) -> Result<Who, Problem> {
         caller: Caller {
             client: secret.map(Client::new),
             network: Network::of(state.trusted_proxies.client_address(peer, &forwarded)),
-            browser: text(header::USER_AGENT).and_then(browser::describe),
+            browser: None,
             locale: text(header::ACCEPT_LANGUAGE).and_then(Locale::negotiate),
         },
         by_header: is_by_header,
     })
+}
+
+/// The caller's browser, for display.
+pub(super) fn browser_of(request: &HttpRequest) -> Option<String> {
+    browser::describe(request.headers().get(header::USER_AGENT)?.to_str().ok()?)
 }
 
 /// The cookie of this name, when there is exactly one: a second one of the name was planted by somebody.
