@@ -23,23 +23,23 @@ pub(crate) const COLUMNS: &[&str] = &["p50", "p99", "p99.9", "memory", "CPU of w
 pub(crate) fn measure(fleet: &Fleet, waiters: usize, plan: &Plan, figures: &mut Figures) {
     let samples = waiters.min(if plan.brief { 4 } else { 300 });
     let name = if waiters == 1 { "1 waiter".to_owned() } else { format!("{waiters} waiters") };
-    // The first round warms the allocator up, as the load of a day would.
+    // Memory is what the first round takes: later ones find it there. The others tell times.
     for round in 0..=plan.rounds.min(3) {
         let manner = Manner { count: waiters, in_flight: 64.min(waiters), fresh: false };
         let mut people = People::new(fleet, manner);
         people.take(fleet, Step::Start, manner);
         people.take(fleet, Step::Open, manner);
         let (mut latencies, bytes, idle) = block_on(wait_and_confirm(fleet, &people, samples));
-        if round == 0 && !plan.brief {
-            continue;
-        }
         let mut note = |what: &str, unit: &str, value| {
             figures.note(&format!("wake-up / {name} / {what}"), unit, value);
         };
+        if round == 0 {
+            note("memory", "KiB each", bytes / 1024.0 / number(waiters));
+            continue;
+        }
         for (what, percent) in [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9)] {
             note(what, "ms", percentile(&mut latencies, percent) / 1e3);
         }
-        note("memory", "KiB each", bytes / 1024.0 / number(waiters));
         note("CPU of waiting", "µs/s each", micros(idle) / number(waiters) / WATCHED.as_secs_f64());
     }
 }
