@@ -206,6 +206,13 @@ impl App {
         })
     }
 
+    /// What the handlers share: for the benches, which render with it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn http_state(&self) -> &HttpState {
+        &self.http
+    }
+
     /// Listens, with this many workers.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! Knows nothing of what is logged. That no token, code, address or whole IP is logged is the duty of those who log;
 //! that a line stays a line is the duty of this module.
 
+use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 
@@ -94,7 +95,8 @@ fn is_capped(target: &str) -> bool {
 /// # Errors
 /// Those of `out`.
 pub fn write_text(out: &mut impl Write, time: &impl Display, record: &Record<'_>) -> io::Result<()> {
-    let mut line = format!("{time} {:<5} {}: ", record.level(), escaped(record.target()));
+    let mut line = String::with_capacity(256);
+    let _ = write!(line, "{time} {:<5} {}: ", record.level(), escaped(record.target()));
     line.push_str(&escaped(&record.args().to_string()));
     for (key, value) in fields(record) {
         let text = match value {
@@ -159,14 +161,17 @@ fn fields(record: &Record<'_>) -> Vec<(String, Json)> {
 
 /// Escapes what would end the line or change how the rest of it looks: control characters, line and paragraph
 /// separators, and overrides of the writing direction.
-fn escaped(text: &str) -> String {
+fn escaped(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+        return Cow::Borrowed(text);
+    }
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         let unfit = c.is_control()
             || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if unfit { escaped.extend(c.escape_default()) } else { escaped.push(c) }
     }
-    escaped
+    Cow::Owned(escaped)
 }
 
 #[cfg(test)]

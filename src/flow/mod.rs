@@ -257,10 +257,10 @@ impl Service {
         self.clock.now()
     }
 
-    /// The key set that applications verify with.
+    /// The key set that applications verify with, as JSON.
     #[must_use]
-    pub fn jwks(&self) -> serde_json::Value {
-        self.tokens.jwks()
+    pub fn jwks(&self) -> Arc<str> {
+        self.tokens.jwks_text()
     }
 
     /// The mails of `dev`, newest first, for this recipient or for all; `None` when mail goes elsewhere.

@@ -46,11 +46,8 @@ impl Service {
     ) -> Result<SessionGrant, FlowError> {
         let renewal = self.live_renewal(renewal, caller).await?;
         let expires_at = renewal.expires_at;
-        Ok(SessionGrant {
-            expires_at,
-            renewal_token: None,
-            ..self.grant(renewal.identity, Some(&renewal.fingerprint))
-        })
+        let client_id = Some(client_id(&renewal.fingerprint));
+        Ok(SessionGrant { client_id, expires_at, ..self.grant(renewal.identity, None) })
     }
 
     /// Signs out. Without a session there is nothing to do, and that is no error.

@@ -1,7 +1,8 @@
 //! Those who wait for an attempt to change: a slot and a timer each, never a connection to the store.
 //!
-//! One task listens to the store's publications and reads what somebody here waits for, in batches; another reads all
-//! of it every 1.5 s, so that a lost publication costs a moment, not the result.
+//! One task listens to the store's publications and reads what somebody here waits for, in batches. Meanwhile it reads
+//! all of it every 1.5 s, little by little, so that a lost publication costs a moment, not the result, and looking for
+//! lost ones does not hold up the others.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -28,8 +29,11 @@ const IN_ALL: usize = 20_000;
 /// two seconds.
 const REREAD: Duration = Duration::from_millis(1500);
 
-/// How many attempts are read in one batch.
+/// How many attempts are read in one batch when they have changed.
 const BATCH: usize = 512;
+
+/// How many are read in one batch when they may have: the store takes some 2 ms for it, and a change waits for no more.
+const SMALL_BATCH: usize = 64;
 
 /// What the store last said of an attempt; the outer `None` before it said anything to this slot.
 type News = Option<Option<Attempt>>;
@@ -55,6 +59,8 @@ pub struct Waiters {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     slots: Mutex<Slots>,
+    /// Held from asking the store until the answer has been passed on: an older answer must not replace a newer one.
+    reading: tokio::sync::Mutex<()>,
     draining: watch::Sender<bool>,
 }
 
@@ -75,7 +81,9 @@ impl Drop for Place<'_> {
 impl Waiters {
     pub(super) fn new(store: Arc<dyn AttemptStore>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
         metrics.waiters_limit(IN_ALL);
-        Self { store, clock, metrics, slots: Mutex::default(), draining: watch::Sender::new(false) }
+        let (slots, reading, draining) =
+            (Mutex::default(), tokio::sync::Mutex::default(), watch::Sender::new(false));
+        Self { store, clock, metrics, slots, reading, draining }
     }
 
     /// Answers all who wait, now and from now on.
@@ -91,23 +99,40 @@ impl Waiters {
 
     /// Wakes waiters as the store publishes changes, and reads again every 1.5 s. Runs until it is dropped.
     pub fn serve(self: Arc<Self>) -> impl Future<Output = ()> + Send {
-        let mut changes = self.store.changes();
+        let changes = self.store.changes();
         async move {
-            let mut reread = tokio::time::interval(REREAD);
-            reread.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                let wanted = tokio::select! {
-                    change = changes.recv() => match change {
-                        Ok(change) => self.batch(change, &mut changes),
-                        Err(broadcast::error::RecvError::Lagged(_)) => self.all(),
-                        Err(broadcast::error::RecvError::Closed) => return,
-                    },
-                    _ = reread.tick() => self.all(),
-                };
-                for batch in wanted.chunks(BATCH) {
-                    self.refresh(batch).await;
-                }
+            tokio::select! {
+                () = self.listen(changes) => {}
+                () = self.sweep() => {}
             }
+        }
+    }
+
+    /// Reads what is published to have changed. Ends with the store.
+    async fn listen(&self, mut changes: broadcast::Receiver<Change>) {
+        loop {
+            let wanted = match changes.recv().await {
+                Ok(change) => self.batch(change, &mut changes),
+                Err(broadcast::error::RecvError::Lagged(_)) => self.all(),
+                Err(broadcast::error::RecvError::Closed) => return,
+            };
+            for batch in wanted.chunks(BATCH) {
+                self.refresh(batch).await;
+            }
+        }
+    }
+
+    /// Reads all that is waited for, in each interval once, spread over it.
+    async fn sweep(&self) {
+        loop {
+            let begun = Instant::now();
+            let all = self.all();
+            let batches = u32::try_from(all.chunks(SMALL_BATCH).len()).unwrap_or(u32::MAX);
+            for (batch, number) in all.chunks(SMALL_BATCH).zip(1..) {
+                self.refresh(batch).await;
+                tokio::time::sleep_until(begun + REREAD * number / batches).await;
+            }
+            tokio::time::sleep_until(begun + REREAD).await;
         }
     }
 
@@ -135,6 +160,7 @@ impl Waiters {
     }
 
     async fn refresh(&self, ids: &[AttemptId]) {
+        let _reading = self.reading.lock().await;
         // A store that does not answer is asked again at the next tick; who waits goes on waiting.
         let Ok(attempts) = self.store.read_many(ids).await else { return };
         let slots = self.slots();

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::context::to_its_end;
-use super::extract::{Json, Object, Who, Word, bearer, cookie, only};
+use super::extract::{Json, Object, Who, Word, bearer, browser_of, cookie, only};
 use super::problem::{Code, Problem};
 use super::sessions::{session_response, verified_cookie};
 use super::state::HttpState;
@@ -51,18 +51,23 @@ struct EndUser {
 pub(super) async fn start(
     state: Data<HttpState>,
     request: HttpRequest,
-    who: Who,
+    mut who: Who,
     body: Json<StartBody>,
 ) -> Result<HttpResponse, Problem> {
     let authority = authority(&state, &request, &who, body.0.purpose.0).await?;
+    who.caller.browser = browser_of(&request);
     let start = start_request(body.0, authority, idempotency_key(request.headers())?)?;
     let service = state.service.clone();
     let started = to_its_end(async move { service.start(start, who.caller).await }).await??;
+    Ok(started_response(&state, started))
+}
+
+pub(super) fn started_response(state: &HttpState, started: Started) -> HttpResponse {
     let mut response = HttpResponse::Created();
     if let Some(secret) = &started.new_client {
         response.cookie(state.cookies.for_client(secret));
     }
-    Ok(response.json(StartedJson::from(started)))
+    response.json(StartedJson::from(started))
 }
 
 /// Whose word the request has: an API key's, a session's, or nobody's.

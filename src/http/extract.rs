@@ -234,6 +234,7 @@ pub(super) const LINKGATE_CLIENT: HeaderName = HeaderName::from_static("linkgate
 
 /// Who calls, and how it proves itself.
 pub(super) struct Who {
+    /// Without its browser, which few routes ask for: see [`browser_of`].
     pub(super) caller: Caller,
     /// Whether the client secret came in `Linkgate-Client`: such clients keep no cookies.
     pub(super) by_header: bool,
@@ -270,7 +271,7 @@ fn who(request: &HttpRequest) -> Result<Who, Problem> {
         caller: Caller {
             client: secret.map(Client::new),
             network: network(request),
-            browser: text(header::USER_AGENT).and_then(browser::describe),
+            browser: None,
             locale: text(header::ACCEPT_LANGUAGE).and_then(Locale::negotiate),
             marks: cookie(request, &state.cookies.verified).map_or_else(Vec::new, Cookies::marks),
         },
@@ -286,6 +287,11 @@ pub(super) fn network(request: &HttpRequest) -> Network {
     let forwarded: Vec<_> = hops.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     let forwarded: Vec<&str> = forwarded.iter().map(|value| &**value).collect();
     Network::of(state(request).trusted_proxies.client_address(peer, &forwarded))
+}
+
+/// The caller's browser, for display.
+pub(super) fn browser_of(request: &HttpRequest) -> Option<String> {
+    browser::describe(request.headers().get(header::USER_AGENT)?.to_str().ok()?)
 }
 
 /// The value of the cookie of this name, when there is exactly one: a second one of the name was planted by somebody.

@@ -4,6 +4,8 @@
 
 mod admin;
 mod attempts;
+#[doc(hidden)]
+pub mod bench;
 pub(crate) mod connection;
 mod context;
 mod dev;

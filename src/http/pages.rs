@@ -68,7 +68,9 @@ pub(super) enum Forms {
 /// See the module.
 pub(super) struct Pages {
     environment: Environment<'static>,
-    app_name: String,
+    app_name: Value,
+    style: Value,
+    script: Value,
     style_hash: String,
     script_hash: String,
     texts: BTreeMap<&'static str, Value>,
@@ -93,7 +95,10 @@ impl Pages {
         }
         Ok(Self {
             environment,
-            app_name: app_name.to_owned(),
+            app_name: Value::from(app_name),
+            // Made once: a value is shared by all pages that show it.
+            style: Value::from(STYLE),
+            script: Value::from(SCRIPT),
             style_hash: source_hash(STYLE),
             script_hash: source_hash(SCRIPT),
             texts,
@@ -108,13 +113,7 @@ impl Pages {
             let document = serde_yaml_ng::from_str::<serde_yaml_ng::Value>(API_YAML).unwrap_or_default();
             self.render("docs.html", Locale::En, context! { api => Serde(document) })
         });
-        self.answer(
-            StatusCode::OK,
-            "docs.html",
-            Locale::En,
-            &Powers::default(),
-            rendered.as_ref().map(String::as_str),
-        )
+        self.answer(StatusCode::OK, "docs.html", Locale::En, &Powers::default(), rendered.as_ref().cloned())
     }
 
     /// Renders a page and answers with it.
@@ -126,8 +125,10 @@ impl Pages {
         powers: &Powers,
         values: Value,
     ) -> HttpResponse {
-        let rendered = self.render(name, locale, values);
-        self.answer(status, name, locale, powers, rendered.as_ref().map(String::as_str))
+        match self.render(name, locale, values) {
+            Ok(html) => self.answer(status, name, locale, powers, Ok(html)),
+            Err(error) => self.answer(status, name, locale, powers, Err(&error)),
+        }
     }
 
     fn answer(
@@ -136,14 +137,14 @@ impl Pages {
         name: &str,
         locale: Locale,
         powers: &Powers,
-        rendered: Result<&str, &minijinja::Error>,
+        rendered: Result<String, &minijinja::Error>,
     ) -> HttpResponse {
         match rendered {
             Ok(html) => HttpResponse::build(status)
                 .content_type("text/html; charset=utf-8")
                 .insert_header((header::CONTENT_SECURITY_POLICY, self.csp(powers)))
                 .insert_header((header::CONTENT_LANGUAGE, locale.as_str()))
-                .body(html.to_owned()),
+                .body(html),
             Err(error) => {
                 log::error!(template:% = name, reason:% = error; "a page could not be rendered");
                 actix_web::ResponseError::error_response(&Problem::new(Code::Internal))
@@ -153,10 +154,10 @@ impl Pages {
 
     fn render(&self, name: &str, locale: Locale, values: Value) -> Result<String, minijinja::Error> {
         let common = context! {
-            style => STYLE,
-            script => SCRIPT,
+            style => self.style.clone(),
+            script => self.script.clone(),
             lang => locale.as_str(),
-            app_name => self.app_name.as_str(),
+            app_name => self.app_name.clone(),
             t => self.texts.get(locale.as_str()).cloned(),
         };
         self.environment.get_template(name)?.render(context! { ..values, ..common })

@@ -11,6 +11,7 @@
 mod call;
 mod cluster;
 mod line;
+mod lines;
 mod link;
 mod options;
 mod record;

@@ -89,8 +89,7 @@ fn sign_text(tokens: &Tokens, typ: TokenType, header: &str, claims: &str) -> Str
     let key = tokens.active_key();
     let pair = key.0.pair(typ);
     let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &pair.sign, pair.alg);
-    format!("{message}.{}", signature.unwrap_or_else(|e| panic!("{e}")))
+    pair.sign(message)
 }
 
 fn text(map: &Map<String, Value>) -> String {

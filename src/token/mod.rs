@@ -9,6 +9,7 @@ mod internal;
 mod public;
 mod ring;
 mod seal;
+mod signing;
 
 use std::fmt;
 use std::time::Duration;
@@ -197,7 +198,13 @@ impl Tokens {
     /// The key set that applications verify with (RFC 7517), as JSON.
     #[must_use]
     pub fn jwks(&self) -> serde_json::Value {
-        serde_json::to_value(self.ring.load().jwks()).unwrap_or_default()
+        serde_json::from_str(&self.jwks_text()).unwrap_or_default()
+    }
+
+    /// The same as text.
+    #[must_use]
+    pub fn jwks_text(&self) -> std::sync::Arc<str> {
+        self.ring.load().jwks_text().clone()
     }
 
     /// The key that signs now.

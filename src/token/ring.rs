@@ -11,11 +11,14 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use zeroize::Zeroizing;
 
 use super::check::TokenType;
+use super::signing::Pair;
 use crate::domain::keys::{KeyringEntries, SessionAlg};
 
 /// DER of a PKCS #8 Ed25519 private key up to its 32 bytes (RFC 8410, section 7).
@@ -54,16 +57,11 @@ impl KeyType for Len32 {
     }
 }
 
-/// A signing key with its checking half.
-pub(super) struct Pair {
-    pub(super) alg: Algorithm,
-    pub(super) sign: EncodingKey,
-    pub(super) check: DecodingKey,
-}
-
 /// All that is derived from one secret of the ring.
 pub(super) struct RingKey {
     pub(super) kid: String,
+    /// In the order of [`TokenType::ALL`].
+    headers: [String; TokenType::ALL.len()],
     link: Pair,
     attempt: Pair,
     ticket: Pair,
@@ -83,15 +81,12 @@ impl RingKey {
             |label: &str| expand(&prk, &[b"internal ", label.as_bytes(), b" ", public_url.as_bytes()]);
         let internal = |typ: TokenType| -> Result<Pair, UnusableKey> {
             let key = bound(typ.as_str())?;
-            Ok(Pair {
-                alg: Algorithm::HS256,
-                sign: EncodingKey::from_secret(&*key),
-                check: DecodingKey::from_secret(&*key),
-            })
+            Ok(Pair::hs256(&*key))
         };
         let (public, jwk) = public_pair(&prk, kid, alg)?;
-        Ok(Self {
+        let mut key = Self {
             kid: kid.to_owned(),
+            headers: TokenType::ALL.map(|_| String::new()),
             link: internal(TokenType::Link)?,
             attempt: internal(TokenType::Attempt)?,
             ticket: internal(TokenType::Ticket)?,
@@ -100,7 +95,22 @@ impl RingKey {
             seal: LessSafeKey::new(UnboundKey::new(&AES_256_GCM_SIV, &*bound("seal")?)?),
             mac: hmac::Key::new(hmac::HMAC_SHA256, &*bound("mac")?),
             jwk,
-        })
+        };
+        key.headers = TokenType::ALL.map(|typ| key.make_header(typ));
+        Ok(key)
+    }
+
+    fn make_header(&self, typ: TokenType) -> String {
+        let mut header = Header::new(self.pair(typ).alg());
+        header.typ = Some(typ.as_str().to_owned());
+        header.kid = Some(self.kid.clone());
+        // Texts are all that is in it, so it can be written; without a header no token would be accepted.
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).unwrap_or_default())
+    }
+
+    /// The header of all tokens of a type that this key signs, as it stands in them.
+    pub(super) fn header(&self, typ: TokenType) -> &str {
+        &self.headers[typ as usize]
     }
 
     /// The key of a token type. Session tokens and email proofs share the published key and differ in `typ`.
@@ -122,11 +132,11 @@ fn expand(prk: &Prk, info: &[&[u8]]) -> Result<Zeroizing<[u8; 32]>, Unspecified>
 }
 
 fn public_pair(prk: &Prk, kid: &str, alg: SessionAlg) -> Result<(Pair, Jwk), UnusableKey> {
-    let (alg, sign) = match alg {
+    let (alg, der) = match alg {
         SessionAlg::EdDsa => {
             let mut der = Zeroizing::new(ED25519_PKCS8_PREFIX.to_vec());
             der.extend_from_slice(&*expand(prk, &[b"session Ed25519"])?);
-            (Algorithm::EdDSA, EncodingKey::from_ed_der(&der))
+            (Algorithm::EdDSA, der)
         }
         SessionAlg::Es256 => {
             // One in 2^32 secrets is no scalar of the curve; then the next label is taken.
@@ -137,19 +147,29 @@ fn public_pair(prk: &Prk, kid: &str, alg: SessionAlg) -> Result<(Pair, Jwk), Unu
                 })
                 .ok_or(UnusableKey)?;
             let der: Pkcs8V1Der<'_> = scalar.as_der()?;
-            (Algorithm::ES256, EncodingKey::from_ec_der(der.as_ref()))
+            (Algorithm::ES256, Zeroizing::new(der.as_ref().to_vec()))
         }
+    };
+    let sign = match alg {
+        Algorithm::ES256 => EncodingKey::from_ec_der(&der),
+        _ => EncodingKey::from_ed_der(&der),
     };
     let mut jwk = Jwk::from_encoding_key(&sign, alg)?;
     jwk.common.key_id = Some(kid.to_owned());
     jwk.common.public_key_use = Some(PublicKeyUse::Signature);
     let check = DecodingKey::from_jwk(&jwk)?;
-    Ok((Pair { alg, sign, check }, jwk))
+    let pair = match alg {
+        Algorithm::ES256 => Pair::es256(&der, check),
+        _ => Pair::eddsa(&der, check),
+    };
+    Ok((pair.map_err(|_| UnusableKey)?, jwk))
 }
 
 /// The keys in use: all are accepted and published, one of them signs.
 pub(super) struct Ring {
     keys: Vec<Arc<RingKey>>,
+    /// The public halves of all keys, as JSON.
+    jwks: Arc<str>,
     /// Which one signs: the first, or, while the first is new to those who verify, the one that signed before.
     signer: usize,
 }
@@ -168,7 +188,9 @@ impl Ring {
             .iter()
             .map(|entry| RingKey::derive(entry.kid(), entry.secret(), public_url, alg).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
-        if keys.is_empty() { Err(UnusableKey) } else { Ok(Self { keys, signer: 0 }) }
+        let jwks = JwkSet { keys: keys.iter().map(|key| key.jwk.clone()).collect() };
+        let jwks = serde_json::to_string(&jwks).map_err(|_| UnusableKey)?;
+        if keys.is_empty() { Err(UnusableKey) } else { Ok(Self { keys, jwks: jwks.into(), signer: 0 }) }
     }
 
     /// This ring, in which the key that signed in `before` signs on as long as the first key was not published there.
@@ -182,7 +204,7 @@ impl Ring {
 
     /// This ring, with its first key signing.
     pub(super) fn promoted(&self) -> Self {
-        Self { keys: self.keys.clone(), signer: 0 }
+        Self { keys: self.keys.clone(), jwks: self.jwks.clone(), signer: 0 }
     }
 
     /// Whether the first key has yet to sign.
@@ -205,8 +227,8 @@ impl Ring {
         self.keys.iter()
     }
 
-    /// The public halves of all keys (RFC 7517, section 5).
-    pub(super) fn jwks(&self) -> JwkSet {
-        JwkSet { keys: self.keys.iter().map(|key| key.jwk.clone()).collect() }
+    /// The public halves of all keys (RFC 7517, section 5), as JSON.
+    pub(super) const fn jwks_text(&self) -> &Arc<str> {
+        &self.jwks
     }
 }

@@ -77,9 +77,9 @@ impl Shared {
             return Ok(Arc::clone(line));
         }
         let client = self.access.client(to).map_err(|error| error.to_string())?;
-        let purpose =
-            Purpose { name: "a master of the store", changes: None, lost: Some(Arc::clone(&self.stale)) };
-        let line = Arc::new(Line::open(Source::Fixed(client), purpose));
+        let lost = Some(Arc::clone(&self.stale));
+        let purpose = Purpose { name: "a master of the store", changes: None, lost, quiet: false };
+        let line = Arc::new(Line::open(Arc::new(Source::Fixed(client)), purpose));
         lines.insert(to.clone(), Arc::clone(&line));
         Ok(line)
     }
@@ -167,8 +167,9 @@ impl Cluster {
             name: "the store's messages",
             changes: Some(changes),
             lost: Some(Arc::clone(&shared.stale)),
+            quiet: false,
         };
-        let subscription = Line::open(Source::AnyOf(Nodes::new(known, access)), purpose);
+        let subscription = Line::open(Arc::new(Source::AnyOf(Nodes::new(known, access))), purpose);
         let keeper = tokio::spawn(keeper.run()).abort_handle();
         Ok(Self { shared, keeper, _subscription: subscription })
     }

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use log::Level;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Msg, PushInfo, PushKind, RedisError, Value};
 use tokio::sync::{Notify, broadcast, watch};
@@ -71,6 +72,8 @@ pub(super) struct Purpose {
     pub(super) changes: Option<broadcast::Sender<Change>>,
     /// Who is told of each loss.
     pub(super) lost: Option<Arc<Notify>>,
+    /// Whether another line to the same server tells how it goes.
+    pub(super) quiet: bool,
 }
 
 /// The connection, and who keeps it up.
@@ -88,12 +91,17 @@ impl Drop for Line {
 
 impl Line {
     /// Starts to connect, in a task of the present tokio runtime, and goes on until dropped.
-    pub(super) fn open(source: Source, purpose: Purpose) -> Self {
+    pub(super) fn open(source: Arc<Source>, purpose: Purpose) -> Self {
         let (phase_sender, phase) = watch::channel(Phase::Connecting);
         let suspect = Arc::new(watch::Sender::new(0));
         let supervisor = Supervisor { source, purpose, suspect: Arc::clone(&suspect), phase: phase_sender };
         let supervisor = tokio::spawn(supervisor.run()).abort_handle();
         Self { phase, suspect, supervisor }
+    }
+
+    /// Whether there is a connection, for all that is known.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Up(..))
     }
 
     /// Does this work, on a connection that was made after that of generation `after`. The caller sets the limit of
@@ -144,7 +152,7 @@ fn config() -> AsyncConnectionConfig {
 }
 
 struct Supervisor {
-    source: Source,
+    source: Arc<Source>,
     purpose: Purpose,
     suspect: Arc<watch::Sender<Generation>>,
     phase: watch::Sender<Phase>,
@@ -157,7 +165,7 @@ impl Supervisor {
         for generation in 1.. {
             match self.connect(generation).await {
                 Ok(connected) => {
-                    log::info!("connected to {name}");
+                    log::log!(self.level(Level::Info), "connected to {name}");
                     let since = Instant::now();
                     self.phase.send_replace(Phase::Up(generation, connected.connection.clone()));
                     if let Some(changes) = &self.purpose.changes {
@@ -166,7 +174,7 @@ impl Supervisor {
                     }
                     self.watch_over(generation, connected).await;
                     self.phase.send_replace(Phase::Connecting);
-                    log::warn!("lost the connection to {name}");
+                    log::log!(self.level(Level::Warn), "lost the connection to {name}");
                     self.tell_of_loss();
                     pause = FIRST_PAUSE;
                     // A connection that held is replaced at once; one that did not, not in a tight loop.
@@ -176,7 +184,7 @@ impl Supervisor {
                 }
                 Err(reason) => {
                     if !matches!(*self.phase.borrow(), Phase::Down(_)) {
-                        log::warn!(reason = reason.as_str(); "cannot connect to {name}");
+                        log::log!(self.level(Level::Warn), reason = reason.as_str(); "cannot connect to {name}");
                     }
                     self.phase.send_replace(Phase::Down(reason));
                 }
@@ -184,6 +192,10 @@ impl Supervisor {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    const fn level(&self, level: Level) -> Level {
+        if self.purpose.quiet { Level::Debug } else { level }
     }
 
     fn tell_of_loss(&self) {

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::call::{Call, Work, is_break, is_demotion};
 use super::cluster::Cluster;
 use super::line::{Failure, Line, Purpose};
+use super::lines::Lines;
 use super::options::{InvalidOptions, Target};
 use super::scripts::Script;
 use super::source::{Sentinels, Source};
@@ -18,10 +19,10 @@ use crate::store::{Change, Unavailable};
 /// The longest that any verb may take, whatever it waits for.
 const VERB_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// One line, or many.
+/// Lines to one server, or to many.
 pub(super) enum Link {
     /// To one server at a time.
-    Single(Line),
+    Single(Lines),
     /// To each master of a cluster.
     Cluster(Cluster),
 }
@@ -39,8 +40,8 @@ impl Link {
                 return Cluster::open(&nodes, access, changes).map(Self::Cluster);
             }
         };
-        let purpose = Purpose { name: "the store", changes: Some(changes), lost: None };
-        Ok(Self::Single(Line::open(source, purpose)))
+        let purpose = Purpose { name: "the store", changes: Some(changes), lost: None, quiet: false };
+        Ok(Self::Single(Lines::open(source, purpose)))
     }
 
     /// Sends one command, which touches this key.
@@ -78,7 +79,9 @@ impl Link {
     async fn call(&self, call: Call<'_>) -> Result<Value, Unavailable> {
         let answered = async {
             match self {
-                Self::Single(line) => at_most_twice(line, call).await.map_err(|failure| failure.reason()),
+                Self::Single(lines) => {
+                    at_most_twice(&lines.near(), call).await.map_err(|failure| failure.reason())
+                }
                 Self::Cluster(cluster) => match call.work {
                     Work::Each { script, keys, args } => cluster.call_each(script, keys, args).await,
                     Work::Command { .. } | Work::Script { .. } => cluster.call(call).await,

@@ -1,0 +1,182 @@
+//! The whole service under load, and the parts that it is made of: processor time for each request, rates, latencies,
+//! memory. What the figures mean is in `docs/performance.md`.
+//!
+//! `cargo bench --bench service -- [steps] [wake] [scale] [peers] [--rounds N] [--count N] [--json FILE]
+//! [--compare FILE]`: without words, `steps` and `wake`. `LINKGATE_BIN` names another binary than the one that cargo
+//! has built. Without cargo's `--bench`, as under `cargo test`, it runs once and briefly.
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on fails")]
+#![allow(missing_docs, unreachable_pub, reason = "a bench has no users of its items")]
+
+mod driver;
+mod fleet;
+#[path = "../micro/operations.rs"]
+mod operations;
+mod parts;
+mod peers;
+#[path = "../../tests/support/redis.rs"]
+mod redis_server;
+mod report;
+mod scale;
+mod sink;
+mod steps;
+mod wake;
+
+use std::collections::BTreeMap;
+
+use self::driver::{Load, drive};
+use self::fleet::{Fleet, Replica};
+use self::parts::EmptyServer;
+use self::report::{Figure, Figures, micros, number, percentile};
+use self::sink::Sink;
+use self::steps::{Manner, People, Step};
+
+/// Requests in flight at once, from all connections.
+const IN_FLIGHT: usize = 64;
+
+/// How much is measured.
+pub(crate) struct Plan {
+    words: Vec<String>,
+    pub(crate) rounds: usize,
+    /// How many people sign in in each round.
+    pub(crate) count: usize,
+    /// Whether this is only to see that it works.
+    pub(crate) brief: bool,
+    json: Option<String>,
+    compare: Option<String>,
+}
+
+impl Plan {
+    fn read() -> Self {
+        let mut plan =
+            Self { words: Vec::new(), rounds: 5, count: 2000, brief: true, json: None, compare: None };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
+            match argument.as_str() {
+                "--bench" => plan.brief = false,
+                "--rounds" => plan.rounds = value().parse().unwrap(),
+                "--count" => plan.count = value().parse().unwrap(),
+                "--json" => plan.json = Some(value()),
+                "--compare" => plan.compare = Some(value()),
+                word if word.starts_with('-') => {}
+                _ => plan.words.push(argument),
+            }
+        }
+        if plan.brief {
+            (plan.rounds, plan.count) = (1, 8);
+        }
+        plan
+    }
+
+    fn has(&self, word: &str) -> bool {
+        let usual = ["steps", "wake"].contains(&word);
+        if self.words.is_empty() { usual } else { self.words.iter().any(|given| given == word) }
+    }
+}
+
+fn main() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let arguments: Vec<_> = std::env::args().collect();
+    if let [_, mode, addr] = &arguments[..]
+        && mode == parts::EMPTY_SERVER
+    {
+        return parts::serve_nothing(addr);
+    }
+    let plan = Plan::read();
+    let mut figures = Figures::default();
+    let sink = Sink::start();
+    if plan.has("steps") {
+        measure_steps(&plan, &sink, &mut figures);
+    }
+    if plan.has("wake") {
+        let fleet = Fleet::start(2, &sink);
+        wake::measure(&fleet, if plan.brief { 4 } else { 1000 }, &plan, &mut figures);
+        figures.print("wake-up", wake::NAMES, wake::COLUMNS);
+    }
+    if plan.has("scale") {
+        scale::measure(&plan, &sink, &mut figures);
+    }
+    if plan.has("peers") {
+        peers::measure(&plan, &sink, &mut figures);
+    }
+    let summary = figures.summary();
+    if let Some(file) = &plan.json {
+        std::fs::write(file, serde_json::to_string_pretty(&summary).unwrap()).unwrap();
+    }
+    if let Some(file) = &plan.compare {
+        let old: BTreeMap<String, Figure> =
+            serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        report::compare(&old, &summary);
+    }
+}
+
+const COLUMNS: &[&str] = &["requests/s", "CPU", "parts", "ratio", "p50", "p99", "p99.9"];
+
+/// One replica and three, on kept and on fresh connections, interleaved with the parts.
+fn measure_steps(plan: &Plan, sink: &Sink, figures: &mut Figures) {
+    let empty = EmptyServer::start();
+    let fleets = [("1 replica", Fleet::start(1, sink)), ("3 replicas", Fleet::start(3, sink))];
+    let idle = || fleets[0].1.replicas.iter().map(Replica::pid).map(fleet::memory).sum::<u64>();
+    figures.note("1 replica / memory / idle", "MB", number(idle()) / 1e6);
+    // The first round warms up.
+    for round in 0..=plan.rounds {
+        let costs = parts::measure(&fleets[0].1.redis.url(), sink, plan.count, IN_FLIGHT);
+        for (part, cost) in &costs {
+            if round > 0 {
+                figures.note(&format!("parts / {part} / CPU"), "µs", *cost);
+            }
+        }
+        for (replicas, fleet) in &fleets {
+            for (connections, fresh) in [("kept connections", false), ("fresh connections", true)] {
+                let manner = Manner { count: plan.count, in_flight: IN_FLIGHT.min(plan.count), fresh };
+                let setting = format!("{replicas}, {connections}");
+                let mut people = People::new(fleet, manner);
+                for step in Step::ALL {
+                    let mut taken = people.take(fleet, step, manner);
+                    let exchange = exchange(&empty, &taken.requests, manner);
+                    let parts = exchange + parts::of(step).iter().map(|part| costs[part]).sum::<f64>();
+                    let cpu = micros(taken.cpu) / number(plan.count);
+                    if round == 0 {
+                        continue;
+                    }
+                    let mut note = |what: &str, unit: &str, value| {
+                        figures.note(&format!("{setting} / {} / {what}", step.name()), unit, value);
+                    };
+                    note("requests/s", "", number(plan.count) / taken.results.wall.as_secs_f64());
+                    note("CPU", "µs", cpu);
+                    note("exchange", "µs", exchange);
+                    note("parts", "µs", parts);
+                    note("ratio", "", cpu / parts);
+                    for (what, percent) in [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9)] {
+                        note(what, "µs", percentile(&mut taken.results.latencies, percent));
+                    }
+                }
+            }
+        }
+    }
+    figures.note("1 replica / memory / after the load", "MB", number(idle()) / 1e6);
+    assert!(sink.mails() > 0, "the relay got no mail");
+    let names = Step::ALL.map(Step::name);
+    for (replicas, _) in &fleets {
+        for connections in ["kept connections", "fresh connections"] {
+            figures.print(&format!("{replicas}, {connections}"), &names, COLUMNS);
+        }
+    }
+    let parts: Vec<_> = Step::ALL
+        .iter()
+        .flat_map(|step| parts::of(*step))
+        .copied()
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    figures.print("parts", &parts, &["CPU"]);
+    figures.print("1 replica", &["memory"], &["idle", "after the load"]);
+}
+
+/// What the same requests cost a server that has nothing to say, in microseconds of processor time each.
+fn exchange(empty: &EmptyServer, requests: &[Vec<u8>], manner: Manner) -> f64 {
+    let before = empty.cpu();
+    let Manner { in_flight, fresh, .. } = manner;
+    drive(&Load { addrs: &[empty.addr], requests, in_flight, fresh, expect: &[200] });
+    micros(empty.cpu().saturating_sub(before)) / number(requests.len())
+}

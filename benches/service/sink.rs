@@ -1,0 +1,73 @@
+//! A mail relay that takes everything, counts it and forgets it, as cheaply as it can. On a thread of its own.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::driver::block_on;
+
+/// See the module.
+pub(crate) struct Sink {
+    pub(crate) addr: SocketAddr,
+    mails: Arc<AtomicU64>,
+}
+
+impl Sink {
+    /// Starts it. It runs as long as the process.
+    pub(crate) fn start() -> Self {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let mails = Arc::new(AtomicU64::new(0));
+        let counter = mails.clone();
+        std::thread::spawn(move || {
+            block_on(async move {
+                let listener = TcpListener::from_std(listener).unwrap();
+                while let Ok((stream, _)) = listener.accept().await {
+                    stream.set_nodelay(true).unwrap();
+                    tokio::task::spawn_local(converse(stream, counter.clone()));
+                }
+            });
+        });
+        Self { addr, mails }
+    }
+
+    /// How many mails it has taken.
+    pub(crate) fn mails(&self) -> u64 {
+        self.mails.load(Ordering::Relaxed)
+    }
+}
+
+/// Until the client goes away.
+async fn converse(mut stream: TcpStream, mails: Arc<AtomicU64>) -> Option<()> {
+    stream.write_all(b"220 sink\r\n").await.ok()?;
+    let (mut buffer, mut in_data) = (Vec::new(), false);
+    loop {
+        if stream.read_buf(&mut buffer).await.ok()? == 0 {
+            return None;
+        }
+        loop {
+            let end: &[u8] = if in_data { b"\r\n.\r\n" } else { b"\r\n" };
+            let Some(at) = buffer.windows(end.len()).position(|window| window == end) else { break };
+            let answer: &[u8] = if in_data {
+                mails.fetch_add(1, Ordering::Relaxed);
+                in_data = false;
+                b"250 taken\r\n"
+            } else {
+                match &buffer[..4] {
+                    b"DATA" => {
+                        in_data = true;
+                        b"354 go on\r\n"
+                    }
+                    b"QUIT" => return None,
+                    _ => b"250 ok\r\n",
+                }
+            };
+            buffer.drain(..at + end.len());
+            stream.write_all(answer).await.ok()?;
+        }
+    }
+}

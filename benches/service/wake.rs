@@ -1,0 +1,83 @@
+//! How soon those who wait on one replica learn what was confirmed on another, and what it costs to let them wait.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::Plan;
+use crate::driver::{Connection, block_on};
+use crate::fleet::{Fleet, cpu, memory};
+use crate::report::{Figures, micros, number, percentile};
+use crate::steps::{Manner, People, Step};
+
+/// How long the cost of doing nothing is watched.
+const WATCHED: Duration = Duration::from_secs(3);
+
+/// The numbers of waiters, as operations of the report.
+pub(crate) const NAMES: &[&str] = &["1 waiter", "4 waiters", "1000 waiters", "10000 waiters"];
+
+pub(crate) const COLUMNS: &[&str] = &["p50", "p99", "p99.9", "memory", "CPU of waiting"];
+
+/// Lets `waiters` wait on the second replica, and confirms some on the first, one after the other.
+pub(crate) fn measure(fleet: &Fleet, waiters: usize, plan: &Plan, figures: &mut Figures) {
+    let samples = waiters.min(if plan.brief { 4 } else { 300 });
+    let name = if waiters == 1 { "1 waiter".to_owned() } else { format!("{waiters} waiters") };
+    // Memory is what the first round takes: later ones find it there. The others tell times.
+    for round in 0..=plan.rounds.min(3) {
+        let manner = Manner { count: waiters, in_flight: 64.min(waiters), fresh: false };
+        let mut people = People::new(fleet, manner);
+        people.take(fleet, Step::Start, manner);
+        people.take(fleet, Step::Open, manner);
+        let (mut latencies, bytes, idle) = block_on(wait_and_confirm(fleet, &people, samples));
+        let mut note = |what: &str, unit: &str, value| {
+            figures.note(&format!("wake-up / {name} / {what}"), unit, value);
+        };
+        if round == 0 {
+            note("memory", "KiB each", bytes / 1024.0 / number(waiters));
+            continue;
+        }
+        for (what, percent) in [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9)] {
+            note(what, "ms", percentile(&mut latencies, percent) / 1e3);
+        }
+        note("CPU of waiting", "µs/s each", micros(idle) / number(waiters) / WATCHED.as_secs_f64());
+    }
+}
+
+async fn wait_and_confirm(fleet: &Fleet, people: &People, samples: usize) -> (Vec<Duration>, f64, Duration) {
+    let (here, there) = (&fleet.replicas[0], &fleet.replicas[1]);
+    let before = memory(there.pid());
+    let (told, mut hears) = mpsc::unbounded_channel();
+    let mut waiting = JoinSet::new();
+    for (n, attempt) in people.attempts.iter().enumerate() {
+        let (told, request) = (told.clone(), people.long_poll(attempt));
+        let mut connection = Connection::open(there.addr).await;
+        connection.send(&request).await;
+        waiting.spawn_local(async move {
+            let answer = connection.answer().await;
+            // Nobody listens to the late ones.
+            let _ = told.send((n, Instant::now(), answer));
+            connection
+        });
+    }
+    there.await_waiters(people.attempts.len()).await;
+    let bytes = number(memory(there.pid())) - number(before);
+    let used = cpu([there.pid()]);
+    tokio::time::sleep(WATCHED).await;
+    let idle = cpu([there.pid()]).saturating_sub(used);
+
+    let mut confirming = Connection::open(here.addr).await;
+    let mut latencies = Vec::with_capacity(samples);
+    for (n, attempt) in people.attempts.iter().take(samples).enumerate() {
+        let begun = Instant::now();
+        let answer = confirming.exchange(&people.request(Step::Confirm, attempt)).await;
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        let (who, at, answer) = hears.recv().await.unwrap();
+        assert!(who == n && answer.text("status") == "verified", "{}", answer.body);
+        latencies.push(at - begun);
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    drop(waiting);
+    there.await_waiters(0).await;
+    (latencies, bytes, idle)
+}
