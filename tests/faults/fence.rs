@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, reads_of, until_read_after};
 use crate::people::{NEAR, client, insist, path_of, start_by_key};
 
 /// Does this to the store between the confirmation of one attempt and everything else.
@@ -23,13 +23,9 @@ async fn what_was_used_stays_used(name: &str, save: bool, fault: impl FnOnce(&mu
     }
     opener.decide_json(&used_path, "approve", &press).await.expect(200);
 
+    let reads = reads_of(&fleet.replicas).await;
     let waiting = tokio::spawn(async move { (pending.wait("pending").await, pending) });
-    let mut waits = false;
-    while !waits {
-        for replica in &fleet.replicas {
-            waits |= replica.probe("/metrics").await.1.contains("linkgate_waiters 1\n");
-        }
-    }
+    until_read_after(reads, &fleet.replicas).await;
     tokio::task::block_in_place(|| fault(&mut fleet));
     let begun = Instant::now();
     let (told, pending) = waiting.await.unwrap();
@@ -49,9 +45,16 @@ async fn what_was_used_stays_used(name: &str, save: bool, fault: impl FnOnce(&mu
             let refused = insist("confirm", || who.post(path).json(&body)).await;
             refused.expect_problem(410, "link_expired");
         }
-        insist("open", || who.get(path).header("Accept", "application/json"))
-            .await
-            .expect_problem(410, "link_expired");
+        // A page that the store did not answer for in time shows itself without its word.
+        let begun = Instant::now();
+        loop {
+            let opened = insist("open", || who.get(path).header("Accept", "application/json")).await;
+            if opened.status != 200 {
+                opened.expect_problem(410, "link_expired");
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(5), "{}", opened.raw);
+        }
     }
     for attempt in [&used, &pending] {
         let status = insist("poll", || attempt.request(reqwest::Method::GET, "")).await;

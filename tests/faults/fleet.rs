@@ -166,6 +166,31 @@ impl Replica {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
+
+    /// How often one attempt was read from the store here. Who waits reads first: it has begun to wait when this is more.
+    pub(crate) async fn reads(&self) -> u64 {
+        let mark = "linkgate_store_operation_seconds_count{operation=\"read\",outcome=\"ok\"} ";
+        let metrics = self.probe("/metrics").await.1;
+        metrics.lines().find_map(|line| line.strip_prefix(mark)?.parse().ok()).unwrap_or_default()
+    }
+}
+
+/// Waits until these replicas together have read more than so many attempts.
+pub(crate) async fn until_read_after(reads: u64, replicas: &[Replica]) {
+    let begun = Instant::now();
+    while reads_of(replicas).await <= reads {
+        assert!(begun.elapsed() < PATIENCE, "nobody reads");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// How many attempts these replicas together have read.
+pub(crate) async fn reads_of(replicas: &[Replica]) -> u64 {
+    let mut sum = 0;
+    for replica in replicas {
+        sum += replica.reads().await;
+    }
+    sum
 }
 
 impl Drop for Replica {

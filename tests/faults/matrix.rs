@@ -69,6 +69,7 @@ fn begin(bench: &mut Bench, fault: &str) {
         "wrong password" => {
             bench.admin::<()>(&["CONFIG", "SET", "requirepass", "another"]);
             bench.admin::<()>(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+            bench.admin::<()>(&["CLIENT", "KILL", "TYPE", "normal"]);
         }
         other => panic!("no such fault: {other}"),
     }

@@ -4,7 +4,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use crate::fleet::Replica;
+use crate::fleet::{Replica, reads_of, until_read_after};
 use crate::interpreter::Interpreter;
 use crate::people::{FAR, NEAR, back_end, client, confirm, path_of, start_by_key, start_request, try_answer};
 use crate::proxy::Proxy;
@@ -121,9 +121,9 @@ pub(crate) async fn prepare(bench: &Bench) -> (Vec<Step>, LongPoll) {
     let (attempt, path) = begin("wait").await;
     let press = near.describe(&path).await.confirmation();
     let request = attempt.request(Method::GET, "?wait=30");
+    let replica = std::slice::from_ref(&bench.replica);
+    let reads = reads_of(replica).await;
     let answer = tokio::spawn(try_answer(request));
-    bench.replica.until_waiting(1).await;
-    // It waits before it looks for the first time. What is asked after that is answered after that.
-    attempt.status().await.expect(200);
+    until_read_after(reads, replica).await;
     (steps, LongPoll { answer, opener: near, path, press })
 }
