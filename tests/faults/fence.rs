@@ -48,12 +48,12 @@ async fn what_was_used_stays_used(name: &str, save: bool, fault: impl FnOnce(&mu
         // A page that the store did not answer for in time shows itself without its word.
         let begun = Instant::now();
         loop {
-            let opened = insist("open", || who.get(path).header("Accept", "application/json")).await;
-            if opened.status != 200 {
-                opened.expect_problem(410, "link_expired");
+            let page = insist("open", || who.get(path).header("Accept", "application/json")).await;
+            if page.status != 200 {
+                page.expect_problem(410, "link_expired");
                 break;
             }
-            assert!(begun.elapsed() < Duration::from_secs(5), "{}", opened.raw);
+            assert!(begun.elapsed() < Duration::from_secs(5), "{}", page.raw);
         }
     }
     for attempt in [&used, &pending] {
