@@ -9,6 +9,14 @@ use crate::driver::{self, Connection, request};
 use crate::redis_server::{RedisServer, free_port};
 use crate::sink::Sink;
 
+/// A driver is one client that asks for more mails than any may.
+const UNLIMITED: [(&str, &str); 4] = [
+    ("LINKGATE_MAILS_PER_ADDRESS", "off"),
+    ("LINKGATE_MAILS_PER_NETWORK", "off"),
+    ("LINKGATE_MAILS_PER_CLIENT", "off"),
+    ("LINKGATE_MAILS_PER_MINUTE", "off"),
+];
+
 /// How long a replica may take to come up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -133,7 +141,8 @@ impl Fleet {
                 .env("LINKGATE_MAIL_FROM", "Example <login@example.com>")
                 .env("LINKGATE_APP_NAME", "Example")
                 .env("LINKGATE_API_KEYS", API_KEY)
-                .env("LINKGATE_REDIRECT_URLS", REDIRECT);
+                .env("LINKGATE_REDIRECT_URLS", REDIRECT)
+                .envs(UNLIMITED);
             Replica { addr, ops, process: Process::start(&mut command) }
         };
         let replicas: Vec<_> = addrs.into_iter().map(start).collect();

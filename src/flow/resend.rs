@@ -67,7 +67,8 @@ impl Service {
             return Err(FlowError::DomainRefused.into());
         }
         let known = self.knows(caller, email);
-        let client = if known { caller.fingerprint().copied() } else { particulars.fingerprint };
+        let own = particulars.fingerprint.filter(|_| !there.by_api_key);
+        let client = if known { caller.fingerprint().copied() } else { own };
         let networks = particulars.network.as_slice();
         // Denied in another attempt: this one may go on, and sends no more mails.
         let permits = self.permits(&Asking { email, networks, client, known }).await??;

@@ -30,10 +30,11 @@ use super::state::HttpState;
 /// How long headers may take to arrive.
 const HEADERS_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a connection may be idle between two requests.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// How long a trusted proxy may keep a connection idle: longer than proxies do (a minute is usual), so that it is they
+/// who end it, and never send a request into a connection that ends at that moment.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// How long no request may be open, whatever arrives: an idle connection's time, and that of the next headers.
+/// How long no request may be open: an idle connection's time, and, for everybody, that of the next headers.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// How long a client may take to make room for what is said to it: at most 32 KiB and one document.
@@ -67,6 +68,7 @@ pub(crate) fn listen(
         .disable_signals();
     let (state, draining) = (state.clone(), builder.graceful_shutdown_signal());
     let service = move || {
+        let proxies = state.clone();
         let app = crate::http::layered!(App::new(), state).into_factory();
         // The host and address in it are for `url_for` and its like, which nobody here asks.
         let app = map_config(app.map_err(|error: Error| error.error_response()), |()| AppConfig::default());
@@ -85,11 +87,13 @@ pub(crate) fn listen(
                 data.insert(Rc::clone(&connection.requests));
             })
             .h1(app);
-        fn_service(|io: TcpStream| {
+        fn_service(move |io: TcpStream| {
             // A connection that is gone already says so when it is read.
             let _ = io.set_nodelay(true);
             let peer = io.peer_addr().ok();
-            ready(Ok((Patient::new(io), peer)))
+            let from_proxy = peer.is_some_and(|peer| proxies.trusted_proxies.trusts(peer.ip()));
+            let idle = if from_proxy { KEEP_ALIVE } else { SILENCE };
+            ready(Ok((Patient::new(io, idle), peer)))
         })
         .and_then(http)
     };
@@ -101,6 +105,8 @@ struct Requests {
     open: Cell<usize>,
     /// Since when none is open.
     none_since: Cell<Instant>,
+    /// Since when something arrives that is none yet.
+    begun: Cell<Option<Instant>>,
     /// Whether one has said that it is the last.
     last: Cell<bool>,
 }
@@ -111,6 +117,7 @@ struct Open(Rc<Requests>);
 impl Open {
     fn new(requests: &Rc<Requests>) -> Self {
         requests.open.set(requests.open.get() + 1);
+        requests.begun.set(None);
         Self(Rc::clone(requests))
     }
 }
@@ -161,25 +168,33 @@ impl MessageBody for WhileOpen {
 struct Patient {
     io: TcpStream,
     requests: Rc<Requests>,
+    /// How long it may be idle.
+    idle: Duration,
     /// Since when something waits to be taken by the client.
     stalled_since: Option<Instant>,
     alarm: Pin<Box<Sleep>>,
 }
 
 impl Patient {
-    fn new(io: TcpStream) -> Self {
+    fn new(io: TcpStream, idle: Duration) -> Self {
         let now = Instant::now();
-        let requests =
-            Rc::new(Requests { open: Cell::new(0), none_since: Cell::new(now), last: Cell::new(false) });
-        Self { io, requests, stalled_since: None, alarm: Box::pin(tokio::time::sleep_until(now + SILENCE)) }
+        let requests = Rc::new(Requests {
+            open: Cell::new(0),
+            none_since: Cell::new(now),
+            begun: Cell::new(None),
+            last: Cell::new(false),
+        });
+        let alarm = Box::pin(tokio::time::sleep_until(now + SILENCE));
+        Self { io, requests, idle, stalled_since: None, alarm }
     }
 
     /// When the connection is given up, if nothing changes.
     fn deadline(&self) -> Option<Instant> {
-        match self.stalled_since {
-            Some(since) => Some(since + READER_PATIENCE),
-            None if self.requests.open.get() == 0 => Some(self.requests.none_since.get() + SILENCE),
-            None => None,
+        match (self.stalled_since, self.requests.begun.get()) {
+            (Some(since), _) => Some(since + READER_PATIENCE),
+            (None, _) if self.requests.open.get() > 0 => None,
+            (None, Some(begun)) => Some(begun + SILENCE),
+            (None, None) => Some(self.requests.none_since.get() + self.idle),
         }
     }
 
@@ -217,7 +232,13 @@ impl AsyncRead for Patient {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.in_time(cx)?;
-        Pin::new(&mut self.io).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, buffer);
+        let requests = &self.requests;
+        if buffer.filled().len() > before && requests.open.get() == 0 && requests.begun.get().is_none() {
+            requests.begun.set(Some(Instant::now()));
+        }
+        read
     }
 }
 

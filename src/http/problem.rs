@@ -119,7 +119,7 @@ codes! {
         "Another mail may be asked for only after `resend_after`."
         "Wait as long as Retry-After says, and look in the spam folder.";
     RateLimited "rate_limited" 429 "Too many requests"
-        "No mail may be sent to this address from here now."
+        "Too many mails were asked for, or too much that was wrong came from this network."
         "Wait as long as Retry-After says.";
     MailRejected "mail_rejected" 422 "The mail server rejected the recipient"
         "The relay says that the mailbox does not exist or takes no mail."

@@ -134,6 +134,20 @@ fn asks_now_and_then(address: &str) -> Fate {
     Fate { ended: None, heard: "five answers".to_owned() }
 }
 
+/// Asks twice on one connection, with more time between than a stranger has.
+fn asks_again_after_a_while(address: &str) -> Fate {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let begun = Instant::now();
+    let mut heard = 0;
+    for pause in [13, 0] {
+        stream.write_all(get("/nothing", "").as_bytes()).unwrap();
+        heard += crate::wire::hear(&mut stream, 1).answers.len();
+        thread::sleep(Duration::from_secs(pause));
+    }
+    Fate { ended: Some(begun.elapsed()), heard: format!("{heard} answers") }
+}
+
 fn slow_clients() -> Vec<(&'static str, Slow)> {
     let head = "GET /v1/session HTTP/1.1\r\nHost: x\r\n";
     let whole = format!("{head}\r\n");
@@ -172,8 +186,11 @@ static FATES: LazyLock<BTreeMap<&'static str, Fate>> = LazyLock::new(|| {
     let run = || {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let app = runtime.block_on(TestApp::start());
+        // Strangers connect by themselves, and a proxy.
+        let app = runtime.block_on(TestApp::with(&[("LINKGATE_TRUSTED_PROXIES", "192.0.2.1")]));
+        let behind = runtime.block_on(TestApp::start());
         let address = app.url.trim_start_matches("http://").to_owned();
+        let address_behind = behind.url.trim_start_matches("http://").to_owned();
         let begun = Instant::now();
         let mut clients: Vec<_> = slow_clients()
             .into_iter()
@@ -191,6 +208,10 @@ static FATES: LazyLock<BTreeMap<&'static str, Fate>> = LazyLock::new(|| {
             let address = address.clone();
             clients.push((name, thread::spawn(move || client(&address))));
         }
+        let proxy = address_behind.clone();
+        clients.push(("proxy that idles", thread::spawn(move || asks_again_after_a_while(&proxy))));
+        let half = Slow::trickling("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", "G");
+        clients.push(("proxy with half a head", thread::spawn(move || half.run(&address_behind))));
         let (waited, signed_in) = runtime.block_on(async {
             let attempt = app.script(SECRET).start(crate::kit::plain()).await;
             let waiting = attempt.request(reqwest::Method::GET, "?wait=12&seen=pending");
@@ -291,6 +312,12 @@ fn a_client_that_reads_slowly_gets_all_of_its_answers() {
 #[test]
 fn a_connection_that_is_used_now_and_then_is_kept() {
     assert_eq!(FATES["asks now and then"].heard, "five answers", "{:?}", FATES["asks now and then"].ended);
+}
+
+#[test]
+fn a_trusted_proxy_may_keep_a_connection_idle_and_is_no_slower_with_a_head() {
+    assert_eq!(FATES["proxy that idles"].heard, "2 answers", "{:?}", FATES["proxy that idles"].ended);
+    assert!(ended("proxy with half a head").heard.starts_with("HTTP/1.1 404 "));
 }
 
 #[test]
