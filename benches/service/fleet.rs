@@ -125,8 +125,7 @@ impl Fleet {
         let addr = || SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let addrs: Vec<_> = (0..replicas).map(|_| (addr(), addr())).collect();
         let public_url = format!("http://{}", addrs[0].0);
-        let binary =
-            std::env::var("LINKGATE_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_linkgate").to_owned());
+        let binary = std::env::var("BENCH_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_linkgate").to_owned());
         let start = |(addr, ops): (SocketAddr, SocketAddr)| {
             let mut command = Command::new("sh");
             command

@@ -2,7 +2,7 @@
 //! memory. What the figures mean is in `docs/performance.md`.
 //!
 //! `cargo bench --bench service -- [steps] [wake] [scale] [peers] [--rounds N] [--count N] [--json FILE]
-//! [--compare FILE]`: without words, `steps` and `wake`. `LINKGATE_BIN` names another binary than the one that cargo
+//! [--compare FILE]`: without words, `steps` and `wake`. `BENCH_BIN` names another binary than the one that cargo
 //! has built. Without cargo's `--bench`, as under `cargo test`, it runs once and briefly.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on fails")]
 #![allow(missing_docs, unreachable_pub, reason = "a bench has no users of its items")]

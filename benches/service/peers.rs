@@ -1,7 +1,7 @@
 //! Other services that sign people in by mailed link, on the same machine with the same driver: request a link, verify
 //! a fresh one, read the session; and eight at once who verify one link.
 //!
-//! `benches/peers/install` puts them where `LINKGATE_PEERS` points.
+//! `benches/peers/install` puts them where `BENCH_PEERS` points.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -42,7 +42,7 @@ struct Peer {
 pub(crate) fn measure(plan: &Plan, sink: &Sink, figures: &mut Figures) {
     let rounds = plan.rounds.min(3);
     linkgate(plan, sink, rounds, figures);
-    if let Some(folder) = std::env::var_os("LINKGATE_PEERS").map(PathBuf::from) {
+    if let Some(folder) = std::env::var_os("BENCH_PEERS").map(PathBuf::from) {
         let redis = RedisServer::start();
         for start in [better_auth, sesame] {
             let peer = start(&folder, &redis);
@@ -53,7 +53,7 @@ pub(crate) fn measure(plan: &Plan, sink: &Sink, figures: &mut Figures) {
             peer.race(figures);
         }
     } else {
-        println!("LINKGATE_PEERS is not set: see benches/peers/install");
+        println!("BENCH_PEERS is not set: see benches/peers/install");
     }
     let names = ["linkgate", "better-auth", "django-sesame"];
     figures.print("peers", &names, &[REQUEST, VERIFY, READ, RACED]);
