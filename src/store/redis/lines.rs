@@ -28,7 +28,8 @@ impl Lines {
         Self { source, name, first, by_thread }
     }
 
-    /// The line of the present thread, which is one of a tokio runtime; as long as that is not up, the first one.
+    /// The line of the present thread, which is one of a tokio runtime; as long as that is not up, any that is: when one
+    /// thread has said that the store is there, it is there for all.
     pub(super) fn near(&self) -> Arc<Line> {
         let id = thread::current().id();
         // Nobody panics with the lock in hand, and the map would be sound if somebody did.
@@ -39,6 +40,11 @@ impl Lines {
             self.by_thread.write().unwrap_or_else(PoisonError::into_inner).insert(id, line.clone());
             line
         });
-        if own.is_up() { own } else { self.first.clone() }
+        if own.is_up() {
+            return own;
+        }
+        let lines = self.by_thread.read().unwrap_or_else(PoisonError::into_inner);
+        let mut others = std::iter::once(&self.first).chain(lines.values());
+        others.find(|line| line.is_up()).unwrap_or(&self.first).clone()
     }
 }
