@@ -139,7 +139,7 @@ pub trait AttemptStore: Send + Sync {
     /// [`Attempt::cancel`]; publishes when something changed.
     async fn cancel(&self, id: AttemptId, now: DateTime<Utc>) -> Result<Stepped, StepError>;
 
-    /// [`Attempt::replace_link`]; publishes. Gives the attempt as it is now, and the link that was replaced.
+    /// [`Attempt::replace_link`]; publishes when something changed. Gives the attempt as it is now, and the link that was replaced.
     /// When its outcome is unknown, a repetition may be refused as too soon.
     async fn replace_link(
         &self,
@@ -148,7 +148,7 @@ pub trait AttemptStore: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<(Attempt, LinkState), StepError>;
 
-    /// [`Attempt::restore_link`]; publishes.
+    /// [`Attempt::restore_link`]; publishes when something changed.
     async fn restore_link(
         &self,
         id: AttemptId,

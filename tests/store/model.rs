@@ -215,6 +215,16 @@ async fn compare(steps: &[Step], memory: &Bench, redis: &Bench) -> Result<(), Te
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_is_put_back_as_it_is_publishes_nothing() {
+    let (memory, redis) = (Bench::memory(), Bench::redis().await);
+    let again = |id| Step::RestoreLink { id, failed: 2, nonce: 2 };
+    let begin = |id| Step::Create { id, nonce: 2, mailing: false, by_api_key: false };
+    compare(&[begin(1), again(1), again(1), begin(0), again(0), Step::Cancel { id: 0 }], &memory, &redis)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn any_sequence_of_verbs_is_answered_alike_by_both_stores() {
     let (memory, redis) = (Bench::memory(), Bench::redis().await);
     let runtime = tokio::runtime::Handle::current();

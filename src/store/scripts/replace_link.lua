@@ -14,6 +14,7 @@ local ended = over(record, ARGV[2])
 if ended then return { 'over', ended } end
 if tonumber(ARGV[2]) < tonumber(record.r) then return { 'too_soon', record.r } end
 local ends = tonumber(ARGV[4]) < tonumber(record.l) and ARGV[4] or record.l
+local same = record.s == 'p' and record.n == ARGV[3] and record.e == ends and record.r == ARGV[5]
 redis.call('HSET', KEYS[1], 's', 'p', 'n', ARGV[3], 'e', ends, 'r', ARGV[5])
-publish()
+if not same then publish() end
 return ok(record.n, record.e, record.r)

@@ -12,6 +12,7 @@ if not record then return { 'lost' } end
 if record.n ~= ARGV[2] then return { 'superseded' } end
 local ended = over(record, ARGV[3])
 if ended then return { 'over', ended } end
+local same = record.s == 'p' and record.n == ARGV[4] and record.e == ARGV[5] and record.r == ARGV[6]
 redis.call('HSET', KEYS[1], 's', 'p', 'n', ARGV[4], 'e', ARGV[5], 'r', ARGV[6])
-publish()
+if not same then publish() end
 return ok()
