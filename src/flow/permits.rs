@@ -69,6 +69,10 @@ impl Service {
     /// Takes a permit of every limit for one mail. The outer error is final; the inner one says that a limit is
     /// spent, which is of no interest to a request that turns out to send no mail.
     pub(super) async fn permits(&self, asking: &Asking<'_>) -> Result<Result<Permits, FlowError>, FlowError> {
+        // Also what an old link asks for goes by the present rules.
+        if !self.settings.domains.allow(asking.email) {
+            return Err(FlowError::DomainRefused);
+        }
         let taking = join_all(self.bounds(asking).into_iter().map(|bound| self.take(bound)));
         let (allowed, taken) = join(self.refuse_if_hash_denied(asking.email, asking.networks), taking).await;
         let mut permits = Permits::default();

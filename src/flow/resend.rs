@@ -63,9 +63,6 @@ impl Service {
         if now < there.resend_after {
             return Err(StepError::Refused(Refusal::TooSoon(there.resend_after)).into());
         }
-        if !self.settings.domains.allow(email) {
-            return Err(FlowError::DomainRefused.into());
-        }
         let known = self.knows(caller, email);
         let own = particulars.fingerprint.filter(|_| !there.by_api_key);
         let client = if known { caller.fingerprint().copied() } else { own };

@@ -34,3 +34,20 @@ async fn only_addresses_of_allowed_domains_get_mail() {
     }
     assert_eq!(app.smtp.received().len(), 1);
 }
+
+#[tokio::test]
+async fn an_old_link_brings_no_mail_to_a_domain_that_was_blocked_since() {
+    let before = TestApp::start().await;
+    before.browser().sign_in("a@example.org").await;
+    let path = before.link("a@example.org").replace(&before.url, "");
+    let reissue = async |blocked: &str| {
+        let settings = [("LINKGATE_PUBLIC_URL", before.url.as_str()), ("LINKGATE_BLOCKED_DOMAINS", blocked)];
+        let after = TestApp::with(&settings).await;
+        let request = after.browser().post(&format!("{path}/reissue")).header("Origin", &before.url);
+        (answer(request.header("Accept", "text/html")).await, after.smtp.received().len())
+    };
+    let (taken, mails) = reissue("example.net").await;
+    assert_eq!((taken.status.as_u16(), mails), (200, 1), "{}", taken.raw);
+    let (refused, mails) = reissue("example.org").await;
+    assert_eq!((refused.status.as_u16(), mails), (422, 0), "{}", refused.raw);
+}
