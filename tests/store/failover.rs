@@ -82,17 +82,10 @@ async fn a_master_that_dies_is_followed_by_its_replica() {
     wait_until("the old master is a replica", || group.master() == Some(1));
     used.stays_used(&bench).await;
     let pending = bench.started().await.0;
-    wait_until("a failover is granted", || {
-        let ordered: redis::RedisResult<()> = redis::cmd("SENTINEL")
-            .arg("FAILOVER")
-            .arg("mymaster")
-            .query(&mut group.sentinels[0].connection());
-        ordered.is_ok()
-    });
     let begun = Instant::now();
+    group.fail_over_to(0);
     is_lost_within(&bench, pending).await;
     println!("and back: {:?}", begun.elapsed());
-    wait_until("it is the master again", || group.master() == Some(0));
     used.stays_used(&bench).await;
     used_there.stays_used(&bench).await;
     works(&bench).await;
@@ -161,14 +154,7 @@ async fn a_split_brain_has_two_halves_that_know_nothing_of_each_other() {
     }
 
     // And back to the first process, which has never been restarted.
-    wait_until("a failover is granted", || {
-        let ordered: redis::RedisResult<()> = redis::cmd("SENTINEL")
-            .arg("FAILOVER")
-            .arg("mymaster")
-            .query(&mut group.sentinels[0].connection());
-        ordered.is_ok()
-    });
-    wait_until("it is the master again", || group.master() == Some(0));
+    group.fail_over_to(0);
     let store = Arc::clone(&far.store);
     eventually_within(PATIENCE, async || store.ping().await.is_ok()).await;
     for bench in [&near, &far] {

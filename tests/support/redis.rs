@@ -89,10 +89,19 @@ impl RedisServer {
         self.try_connection().expect("a connection to redis")
     }
 
-    /// Sends one command past the store. Blocks.
+    /// Sends one command past the store, again if the connection is cut: a Sentinel cuts those of a server whose role
+    /// it changes. Blocks.
     pub(crate) fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
         let mut command = redis::cmd(words[0]);
-        command.arg(&words[1..]).query(&mut self.connection()).expect("an answer of redis")
+        command.arg(&words[1..]);
+        let begun = Instant::now();
+        loop {
+            let answer = self.try_connection().and_then(|mut connection| command.query(&mut connection));
+            match answer {
+                Err(error) if error.is_io_error() && begun.elapsed() < PATIENCE => {}
+                answer => return answer.expect("an answer of redis"),
+            }
+        }
     }
 
     /// Ends the process without any notice (SIGKILL). What it had saved by then stays.

@@ -17,6 +17,9 @@ const PASSWORD: &str = "p@ss:w/ord";
 /// How long a group may take to agree, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long Sentinels give a failover for each of its steps.
+const FAILOVER: Duration = Duration::from_secs(2);
+
 /// The `number`th ACL line of the documentation.
 fn documented(number: usize) -> Vec<String> {
     let lines = include_str!("../../docs/redis.md").lines().filter(|line| line.starts_with("ACL SETUSER"));
@@ -33,7 +36,7 @@ pub(crate) fn add_user(server: &RedisServer, number: usize) {
 }
 
 /// Waits until `condition` holds. Blocks.
-pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
         assert!(begun.elapsed() < PATIENCE, "{what}");
@@ -148,9 +151,10 @@ impl SentinelGroup {
         let configuration = format!(
             "sentinel monitor mymaster 127.0.0.1 {port} 2\n\
              sentinel down-after-milliseconds mymaster 500\n\
-             sentinel failover-timeout mymaster 2000\n\
+             sentinel failover-timeout mymaster {}\n\
              user linkgate on >{PASSWORD} +sentinel|master\n\
-             sentinel sentinel-pass of-sentinels\n"
+             sentinel sentinel-pass of-sentinels\n",
+            FAILOVER.as_millis()
         );
         let sentinels: Vec<RedisServer> =
             (0..3).map(|_| RedisServer::start_sentinel(&configuration, "of-sentinels")).collect();
@@ -186,6 +190,23 @@ impl SentinelGroup {
             replication("role") == "master" && replication("connected_slaves") == "1"
         })?;
         Some(found)
+    }
+
+    /// Has the Sentinels make a server the master. They give up an order that a slow machine does not carry out within
+    /// `failover-timeout`, and refuse one while they work on another: so it is given until it is done.
+    pub(crate) fn fail_over_to(&self, server: usize) {
+        let others = self.servers[1 - server].port().to_string();
+        let mut ordered: Option<Instant> = None;
+        wait_until("the failover is done", || {
+            let due = ordered.is_none_or(|ordered| ordered.elapsed() > 2 * FAILOVER);
+            if due && self.asked(0, "port") == others {
+                let order = redis::cmd("SENTINEL").arg("FAILOVER").arg("mymaster").to_owned();
+                if order.query::<()>(&mut self.sentinels[0].connection()).is_ok() {
+                    ordered = Some(Instant::now());
+                }
+            }
+            self.master() == Some(server)
+        });
     }
 }
 
