@@ -6,6 +6,7 @@
 mod process;
 mod shapes;
 
+use std::borrow::Cow;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -306,11 +307,17 @@ impl Metrics {
     }
 
     /// A request was answered.
-    pub fn http_request(&self, route: &str, method: &str, status: u16, took: Duration, request_id: &str) {
-        let labels = HttpLabels { route: route.to_owned(), method: method.to_owned(), status };
-        self.http.get_or_create(&labels).inc();
+    pub fn http_request(
+        &self,
+        route: Cow<'static, str>,
+        method: &'static str,
+        status: u16,
+        took: Duration,
+        request_id: &str,
+    ) {
+        self.http.get_or_create(&HttpLabels { route: route.clone(), method, status }).inc();
         let request = RequestLabel { request_id: request_id.to_owned() };
-        let seconds = self.http_seconds.get_or_create(&RouteLabel { route: route.to_owned() });
+        let seconds = self.http_seconds.get_or_create(&RouteLabel { route });
         seconds.observe(took.as_secs_f64(), Some(request), None);
     }
 

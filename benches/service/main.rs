@@ -1,8 +1,9 @@
 //! The whole service under load, and the parts that it is made of: processor time for each request, rates, latencies,
 //! memory. What the figures mean is in `docs/performance.md`.
 //!
-//! `cargo bench --bench service -- [steps] [wake] [scale] [peers] [--rounds N] [--count N] [--json FILE]
-//! [--compare FILE]`: without words, `steps` and `wake`. `BENCH_BIN` names another binary than the one that cargo
+//! `cargo bench --bench service -- [steps] [wake] [scale] [peers] [--rounds N] [--count N] [--only SETTING]
+//! [--json FILE] [--compare FILE]`: without words, `steps` and `wake`; `--only "1 replica, kept"` takes the steps in that
+//! setting alone. `BENCH_BIN` names another binary than the one that cargo
 //! has built. Without cargo's `--bench`, as under `cargo test`, it runs once and briefly.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on fails")]
 #![allow(missing_docs, unreachable_pub, reason = "a bench has no users of its items")]
@@ -41,14 +42,23 @@ pub(crate) struct Plan {
     pub(crate) count: usize,
     /// Whether this is only to see that it works.
     pub(crate) brief: bool,
+    /// The settings of the steps whose names have this in them.
+    only: String,
     json: Option<String>,
     compare: Option<String>,
 }
 
 impl Plan {
     fn read() -> Self {
-        let mut plan =
-            Self { words: Vec::new(), rounds: 5, count: 2000, brief: true, json: None, compare: None };
+        let mut plan = Self {
+            words: Vec::new(),
+            rounds: 5,
+            count: 2000,
+            brief: true,
+            only: String::new(),
+            json: None,
+            compare: None,
+        };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
@@ -56,6 +66,7 @@ impl Plan {
                 "--bench" => plan.brief = false,
                 "--rounds" => plan.rounds = value().parse().unwrap(),
                 "--count" => plan.count = value().parse().unwrap(),
+                "--only" => plan.only = value(),
                 "--json" => plan.json = Some(value()),
                 "--compare" => plan.compare = Some(value()),
                 word if word.starts_with('-') => {}
@@ -116,6 +127,8 @@ const COLUMNS: &[&str] = &["requests/s", "CPU", "parts", "ratio", "p50", "p99", 
 fn measure_steps(plan: &Plan, sink: &Sink, figures: &mut Figures) {
     let empty = EmptyServer::start();
     let fleets = [("1 replica", Fleet::start(1, sink)), ("3 replicas", Fleet::start(3, sink))];
+    let setting = |replicas: &str, connections: &str| format!("{replicas}, {connections}");
+    let wanted = |setting: &str| setting.contains(&plan.only);
     let idle = || fleets[0].1.replicas.iter().map(Replica::pid).map(fleet::memory).sum::<u64>();
     figures.note("1 replica / memory / idle", "MB", number(idle()) / 1e6);
     // The first round warms up.
@@ -129,7 +142,10 @@ fn measure_steps(plan: &Plan, sink: &Sink, figures: &mut Figures) {
         for (replicas, fleet) in &fleets {
             for (connections, fresh) in [("kept connections", false), ("fresh connections", true)] {
                 let manner = Manner { count: plan.count, in_flight: IN_FLIGHT.min(plan.count), fresh };
-                let setting = format!("{replicas}, {connections}");
+                let setting = setting(replicas, connections);
+                if !wanted(&setting) {
+                    continue;
+                }
                 let mut people = People::new(fleet, manner);
                 for step in Step::ALL {
                     let mut taken = people.take(fleet, step, manner);
@@ -159,7 +175,10 @@ fn measure_steps(plan: &Plan, sink: &Sink, figures: &mut Figures) {
     let names = Step::ALL.map(Step::name);
     for (replicas, _) in &fleets {
         for connections in ["kept connections", "fresh connections"] {
-            figures.print(&format!("{replicas}, {connections}"), &names, COLUMNS);
+            let setting = setting(replicas, connections);
+            if wanted(&setting) {
+                figures.print(&setting, &names, COLUMNS);
+            }
         }
     }
     let parts: Vec<_> = Step::ALL

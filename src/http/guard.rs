@@ -1,6 +1,7 @@
 //! What happens to every request and every answer, whatever the route: ids, limits, origins, headers, problems for
 //! the framework's own errors, the access log, metrics.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -9,11 +10,12 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, ResponseError as _};
+use actix_web::{Error, HttpRequest, ResponseError as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use minijinja::context;
 
+use super::Pattern;
 use super::context::{Context, within};
 use super::extract::{MAX_BODY, bearer, network, wants_page};
 use super::pages::Powers;
@@ -58,32 +60,31 @@ pub(crate) async fn guard(
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
 
-    let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+    let route = route_of(response.request());
     let status = response.status().as_u16();
     let took = begun.elapsed();
-    // A method is counted by name only when it is one that exists: whoever calls can invent others.
-    let method_name = if known(&method) { method.as_str() } else { "other" };
-    state_of(&response).metrics.http_request(&route, method_name, status, took, &context.request_id);
+    let (method, request_id) = (name_of(&method), context.request_id.as_str());
+    state_of(&response).metrics.http_request(route.clone(), method, status, took, request_id);
     log::info!(
-        request_id:% = context.request_id, method:% = method_name, route:% = route, status = status,
+        request_id = request_id, method = method, route = &*route, status = status,
         duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        "{method_name} {route} {status}"
+        "{method} {route} {status}"
     );
     Ok(response)
 }
 
-fn known(method: &Method) -> bool {
-    [
-        Method::GET,
-        Method::HEAD,
-        Method::POST,
-        Method::DELETE,
-        Method::OPTIONS,
-        Method::PUT,
-        Method::PATCH,
-        Method::TRACE,
-    ]
-    .contains(method)
+/// The path of the route as the table has it. A layer may have answered before the route was reached.
+fn route_of(request: &HttpRequest) -> Cow<'static, str> {
+    match request.app_data::<Pattern>() {
+        Some(Pattern(pattern)) => Cow::Borrowed(pattern),
+        None => request.match_pattern().map_or(Cow::Borrowed("unmatched"), Cow::Owned),
+    }
+}
+
+/// A method is counted by name only when it is one that exists: whoever calls can invent others.
+fn name_of(method: &Method) -> &'static str {
+    const KNOWN: [&str; 8] = ["GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH", "TRACE"];
+    KNOWN.into_iter().find(|known| method == known).unwrap_or("other")
 }
 
 fn request_id(headers: &HeaderMap) -> String {

@@ -48,10 +48,15 @@ pub(crate) use layered;
 macro_rules! at {
     ($path:literal, $allow:literal, $($method:ident => $handler:path),+) => {
         web::resource($path)
+            .app_data(Pattern($path))
             $(.route($method().to($handler)))+
             .default_service(web::to(|| async { not_allowed($allow) }))
     };
 }
+
+/// The path of a route as the table has it: its name in metrics and the log.
+#[derive(Clone, Copy)]
+pub(crate) struct Pattern(pub(crate) &'static str);
 
 fn get() -> Route {
     // RFC 9110, section 9.1: whatever answers GET answers HEAD.

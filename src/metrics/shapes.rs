@@ -1,5 +1,7 @@
 //! The labels of the metrics, and the bounds of their histograms.
 
+use std::borrow::Cow;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::histogram::Histogram;
@@ -28,14 +30,14 @@ pub(super) struct StoreLabels {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct HttpLabels {
-    pub(super) route: String,
-    pub(super) method: String,
+    pub(super) route: Cow<'static, str>,
+    pub(super) method: &'static str,
     pub(super) status: u16,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct RouteLabel {
-    pub(super) route: String,
+    pub(super) route: Cow<'static, str>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
