@@ -55,7 +55,9 @@ pub(super) async fn start(
     body: Json<StartBody>,
 ) -> Result<HttpResponse, Problem> {
     let authority = authority(&state, &request, &who, body.0.purpose.0).await?;
-    who.caller.browser = browser_of(&request);
+    if !matches!(authority, Authority::ApiKey(_)) {
+        who.caller.browser = browser_of(&request);
+    }
     let start = start_request(body.0, authority, idempotency_key(request.headers())?)?;
     let service = state.service.clone();
     let started = to_its_end(async move { service.start(start, who.caller).await }).await??;

@@ -28,7 +28,8 @@ pub(super) fn current() -> Rc<Context> {
 /// Drives work to its end even when the client goes away and its handler is dropped: a step with several parts is not
 /// left in the middle.
 pub(super) async fn to_its_end<T: 'static>(work: impl Future<Output = T> + 'static) -> Result<T, Problem> {
-    actix_web::rt::spawn(work).await.map_err(|error| {
+    // Boxed first: a task is moved several times before it runs.
+    actix_web::rt::spawn(Box::pin(work)).await.map_err(|error| {
         log::error!(request_id:% = current().request_id, reason:% = error; "a step has failed: this is a defect");
         Problem::new(Code::Internal)
     })

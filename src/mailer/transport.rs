@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use lettre::address::{Address, Envelope};
-use lettre::message::header::{Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox as HeaderMailbox, Message, MultiPart, SinglePart};
+use lettre::message::header::{ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox as HeaderMailbox, Message, MultiPart, SinglePart};
 use lettre::{AsyncFileTransport, AsyncTransport as _, Tokio1Executor};
 use uuid::Uuid;
 
@@ -21,6 +21,9 @@ use super::message::{Mail, MailError};
 use super::settings::TransportSettings;
 use crate::domain::email::EmailAddress;
 use crate::domain::sender::Sender;
+
+/// Longest line of a mail, in characters without its end (RFC 5322, section 2.1.1).
+const MAX_LINE: usize = 998;
 
 /// The ways in which mails leave.
 pub(super) enum Transport {
@@ -32,7 +35,8 @@ pub(super) enum Transport {
 /// A mail as it goes over the wire.
 struct Wire {
     envelope: Envelope,
-    message: Vec<u8>,
+    /// ASCII, without the dots of transparency.
+    message: String,
 }
 
 impl Transport {
@@ -57,11 +61,12 @@ impl Transport {
     /// Hands one mail over.
     pub(super) async fn send(&self, mail: Mail<'_>) -> Result<(), MailError> {
         match self {
-            Self::Relay(relay) => relay.send(&wire(mail)?).await,
+            // Boxed: a whole conversation, TLS and all, would be a part of every start's state.
+            Self::Relay(relay) => Box::pin(relay.send(&wire(mail)?)).await,
             Self::Directory(directory) => {
                 let wire = wire(mail)?;
                 let files = AsyncFileTransport::<Tokio1Executor>::new(directory);
-                let written = files.send_raw(&wire.envelope, &wire.message).await;
+                let written = files.send_raw(&wire.envelope, wire.message.as_bytes()).await;
                 written.map(drop).map_err(|e| MailError::Unavailable(format!("cannot write the mail: {e}")))
             }
             Self::Mailbox(mailbox) => {
@@ -105,12 +110,32 @@ fn wire(mail: Mail<'_>) -> Result<Wire, MailError> {
         .message_id(Some(format!("<{}@{}>", Uuid::now_v7().simple(), mail.from.address().domain())))
         .header(AutoSubmitted);
     let message = match mail.content.html {
-        Some(html) => builder.multipart(MultiPart::alternative_plain_html(mail.content.text, html)),
-        None => builder.singlepart(SinglePart::plain(mail.content.text)),
+        Some(html) => builder.multipart(
+            MultiPart::alternative()
+                .singlepart(part(ContentType::TEXT_PLAIN, mail.content.text))
+                .singlepart(part(ContentType::TEXT_HTML, html)),
+        ),
+        None => builder.singlepart(part(ContentType::TEXT_PLAIN, mail.content.text)),
     };
     let message = message.map_err(|e| no_mail(e.to_string()))?.formatted();
+    let message = String::from_utf8(message).map_err(|_| no_mail("it is no ASCII".to_owned()))?;
     let envelope = Envelope::new(Some(from), vec![to]).map_err(|e| no_mail(e.to_string()))?;
     Ok(Wire { envelope, message })
+}
+
+/// A part, as it is where every relay takes it so: ASCII in lines that are short enough. lettre would encode all that has a
+/// line beyond 76 characters, as that of any link is; where it must be encoded, lettre does it.
+fn part(content_type: ContentType, text: String) -> SinglePart {
+    let is_plain = |b: u8| (b' '..=b'~').contains(&b) || b == b'\t' || b == b'\n';
+    let body = if text.bytes().all(is_plain) && text.lines().all(|line| line.len() <= MAX_LINE) {
+        Body::dangerous_pre_encoded(
+            text.replace('\n', "\r\n").into_bytes(),
+            ContentTransferEncoding::SevenBit,
+        )
+    } else {
+        Body::new(text)
+    };
+    SinglePart::builder().header(content_type).body(body)
 }
 
 /// `Auto-Submitted: auto-generated` (RFC 3834, section 5): asks for no automatic replies.

@@ -4,15 +4,15 @@
 //! codes, never the relay's own words: those like to repeat the recipient.
 
 use std::error::Error as _;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lettre::address::Address;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
-use lettre::transport::smtp::commands::{Data, Mail, Noop, Quit, Rcpt, Rset};
+use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Noop, Quit, Rcpt, Rset};
 use lettre::transport::smtp::extension::ClientId;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -43,7 +43,11 @@ pub(in crate::mailer) struct Relay {
 }
 
 /// A connection over which mails can go.
-struct Open(AsyncSmtpConnection);
+struct Open {
+    smtp: AsyncSmtpConnection,
+    /// Whether the relay takes commands without waiting for the answers to those before (RFC 2920).
+    pipelines: bool,
+}
 
 /// A step that went wrong.
 struct Failure {
@@ -85,14 +89,12 @@ impl Relay {
         let (mut open, begun) = if let Some(resumed) = resumed {
             resumed
         } else {
-            let mut open = self.connect(deadline).await?;
+            // Boxed: it is large and rare, and would be a part of the state of every mail.
+            let mut open = Box::pin(self.connect(deadline)).await?;
             let begun = open.begin(wire, deadline).await;
             (open, begun)
         };
-        let result = match begun {
-            Ok(()) => open.hand_over(wire, deadline).await,
-            Err(failure) => Err(failure),
-        };
+        let result = open.hand_over(wire, begun, deadline).await;
         match &result {
             Ok(()) => slot.give_back(open),
             Err(failure) if failure.leaves_usable() && open.reset(deadline).await => slot.give_back(open),
@@ -122,7 +124,7 @@ impl Relay {
     pub(super) async fn check(&self) -> Result<(), MailError> {
         let deadline = Instant::now() + self.limit;
         let mut open = self.connect(deadline).await?;
-        step("NOOP", deadline, open.0.command(Noop)).await?;
+        step("NOOP", deadline, open.smtp.command(Noop)).await?;
         open.close().await;
         Ok(())
     }
@@ -150,7 +152,10 @@ impl Relay {
         if let Some(credentials) = &self.credentials {
             step("AUTH", deadline, connection.auth(DEFAULT_MECHANISMS, credentials)).await?;
         }
-        Ok(Open(connection))
+        // Asked once more, since lettre keeps of the first answer only what it uses itself.
+        let offers = step("EHLO", deadline, connection.command(Ehlo::new(self.hello.clone()))).await?;
+        let pipelines = offers.message().any(|extension| extension.eq_ignore_ascii_case("PIPELINING"));
+        Ok(Open { smtp: connection, pipelines })
     }
 
     /// Tries the addresses of the host in turn. One that does not answer may not use up the time of the others.
@@ -174,34 +179,107 @@ impl Relay {
 }
 
 impl Open {
+    /// Begins a mail: with all commands up to DATA where the relay takes them at once, else with the first.
     async fn begin(&mut self, wire: &Wire, deadline: Instant) -> Result<(), Failure> {
-        let from: Option<Address> = wire.envelope.from().cloned();
-        step("MAIL FROM", deadline, self.0.command(Mail::new(from, vec![]))).await.map(drop)
+        let (from, to) = envelope(wire);
+        let answer = if self.pipelines {
+            step(MAIL_FROM, deadline, self.smtp.command(AtOnce { from, to: &to })).await
+        } else {
+            step(MAIL_FROM, deadline, self.smtp.command(from)).await
+        };
+        answer.map(drop)
     }
 
-    async fn hand_over(&mut self, wire: &Wire, deadline: Instant) -> Result<(), Failure> {
-        for to in wire.envelope.to() {
-            step(RCPT_TO, deadline, self.0.command(Rcpt::new(to.clone(), vec![]))).await?;
+    /// Goes on with a mail whose first command was answered so.
+    async fn hand_over(
+        &mut self,
+        wire: &Wire,
+        begun: Result<(), Failure>,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        if self.pipelines {
+            self.rest_of_envelope(wire, begun, deadline).await?;
+        } else {
+            begun?;
+            for to in envelope(wire).1 {
+                step(RCPT_TO, deadline, self.smtp.command(to)).await?;
+            }
+            step(DATA, deadline, self.smtp.command(Data)).await?;
         }
-        step("DATA", deadline, self.0.command(Data)).await?;
-        step("the message", deadline, self.0.message(&wire.message)).await.map(drop)
+        step("the message", deadline, self.smtp.command(transparent(&wire.message))).await.map(drop)
+    }
+
+    /// Reads all answers that are under way, so that the next mail finds none of this one's. The first that is negative
+    /// counts, unless a later one says that the connection is of no more use.
+    async fn rest_of_envelope(
+        &mut self,
+        wire: &Wire,
+        begun: Result<(), Failure>,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        let mut envelope = usable(begun)?;
+        for _ in wire.envelope.to() {
+            let answer = step(RCPT_TO, deadline, self.smtp.read_response()).await;
+            envelope = envelope.and(usable(answer.map(drop))?);
+        }
+        let data = usable(step(DATA, deadline, self.smtp.read_response()).await.map(drop))?;
+        if envelope.is_err() && data.is_ok() {
+            // It waits for a message all the same: an empty one, which it has nobody to give to (RFC 2920, section 3.1).
+            usable(step(DATA, deadline, self.smtp.command(END)).await.map(drop))?.ok();
+        }
+        envelope.and(data)
     }
 
     /// Ends a mail that was not completed, so that another can begin.
     async fn reset(&mut self, deadline: Instant) -> bool {
-        step("RSET", deadline, self.0.command(Rset)).await.is_ok()
+        step("RSET", deadline, self.smtp.command(Rset)).await.is_ok()
     }
+}
+
+/// What ends a message.
+const END: &str = "\r\n.\r\n";
+
+fn envelope(wire: &Wire) -> (Mail, Vec<Rcpt>) {
+    let to = wire.envelope.to().iter().map(|to| Rcpt::new(to.clone(), vec![]));
+    (Mail::new(wire.envelope.from().cloned(), vec![]), to.collect())
+}
+
+/// The commands of a mail up to DATA.
+struct AtOnce<'a> {
+    from: Mail,
+    to: &'a [Rcpt],
+}
+
+impl fmt::Display for AtOnce<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.from)?;
+        for to in self.to {
+            write!(f, "{to}")?;
+        }
+        write!(f, "{Data}")
+    }
+}
+
+/// A message with its end, and a dot before each line that begins with one (RFC 5321, section 4.5.2). lettre does the
+/// same, byte by byte and in two packets.
+fn transparent(message: &str) -> String {
+    // The first line is a header.
+    message.replace("\r\n.", "\r\n..") + END
 }
 
 impl Connection for Open {
     async fn close(mut self) {
         // Nobody needs the answer.
-        let _ = timeout(QUIT_LIMIT, self.0.command(Quit)).await;
+        let _ = timeout(QUIT_LIMIT, self.smtp.command(Quit)).await;
     }
 }
 
+const MAIL_FROM: &str = "MAIL FROM";
+
 /// The name of the step whose permanent failure speaks of the recipient.
 const RCPT_TO: &str = "RCPT TO";
+
+const DATA: &str = "DATA";
 
 async fn step<T>(
     step: &'static str,
@@ -254,6 +332,14 @@ impl Failure {
     /// Whether the conversation can go on: the relay answered, and not that it is about to hang up.
     fn leaves_usable(&self) -> bool {
         matches!(self.cause, Cause::Answer { code, .. } if code != 421)
+    }
+}
+
+/// A failure after which the conversation cannot go on is one at once; any other is still a result.
+fn usable(result: Result<(), Failure>) -> Result<Result<(), Failure>, Failure> {
+    match result {
+        Err(failure) if !failure.leaves_usable() => Err(failure),
+        result => Ok(result),
     }
 }
 
