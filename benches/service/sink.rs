@@ -44,11 +44,12 @@ impl Sink {
 /// Until the client goes away.
 async fn converse(mut stream: TcpStream, mails: Arc<AtomicU64>) -> Option<()> {
     stream.write_all(b"220 sink\r\n").await.ok()?;
-    let (mut buffer, mut in_data) = (Vec::new(), false);
+    let (mut buffer, mut answers, mut in_data) = (Vec::new(), Vec::new(), false);
     loop {
         if stream.read_buf(&mut buffer).await.ok()? == 0 {
             return None;
         }
+        answers.clear();
         loop {
             let end: &[u8] = if in_data { b"\r\n.\r\n" } else { b"\r\n" };
             let Some(at) = buffer.windows(end.len()).position(|window| window == end) else { break };
@@ -62,12 +63,14 @@ async fn converse(mut stream: TcpStream, mails: Arc<AtomicU64>) -> Option<()> {
                         in_data = true;
                         b"354 go on\r\n"
                     }
+                    b"EHLO" => b"250-sink\r\n250 PIPELINING\r\n",
                     b"QUIT" => return None,
                     _ => b"250 ok\r\n",
                 }
             };
             buffer.drain(..at + end.len());
-            stream.write_all(answer).await.ok()?;
+            answers.extend_from_slice(answer);
         }
+        stream.write_all(&answers).await.ok()?;
     }
 }

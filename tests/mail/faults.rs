@@ -10,13 +10,24 @@ use super::{HASTE, hasty_mailer, mailer, reason, send};
 
 #[tokio::test]
 async fn a_recipient_that_the_relay_rejects_is_rejected() {
-    let sink = Sink::start(Mode::RejectRecipient);
-    let mailer = mailer(&sink.url());
-    assert_eq!(send(&mailer).await, Err(MailError::Rejected));
-    // The connection is still good.
-    sink.set_mode(Mode::Accept);
-    assert_eq!(send(&mailer).await, Ok(()));
-    assert_eq!((sink.connections(), sink.received_count()), (1, 1));
+    for (mode, pipelining) in [
+        (Mode::RejectRecipient, true),
+        (Mode::RejectRecipientButTakeData, true),
+        (Mode::RejectRecipient, false),
+    ] {
+        let sink = Sink::start(mode);
+        if !pipelining {
+            sink.one_by_one();
+        }
+        let mailer = mailer(&sink.url());
+        for _ in 0..2 {
+            assert_eq!(send(&mailer).await, Err(MailError::Rejected), "{mode:?}");
+        }
+        // The connection is still good.
+        sink.set_mode(Mode::Accept);
+        assert_eq!(send(&mailer).await, Ok(()), "{mode:?}");
+        assert_eq!((sink.connections(), sink.received_count()), (1, 1), "{mode:?}");
+    }
 }
 
 #[tokio::test]

@@ -135,6 +135,38 @@ async fn both_parts_have_the_same_link_on_one_line() {
 }
 
 #[tokio::test]
+async fn words_arrive_as_they_are_whatever_their_lines_look_like() {
+    let long = "x".repeat(998);
+    for (line, encoding) in [
+        (".", "7bit"),
+        ("..two", "7bit"),
+        (".\n.\n\n.end", "7bit"),
+        ("From here = there, \t and back ", "7bit"),
+        (long.as_str(), "7bit"),
+        (&(long.clone() + "x"), "quoted-printable"),
+        ("a\rb", "quoted-printable"),
+        (".\u{fc}", "quoted-printable"),
+        (&"\u{4eca}".repeat(600), "base64"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("mail.txt"), format!("{line}\n{{{{ link }}}}\n{line}\n"))
+            .unwrap();
+        let sink = smtp::Sink::start(smtp::Mode::Accept);
+        let settings =
+            MailerSettings { templates: Some(directory.path().to_owned()), ..settings(&sink.url()) };
+        send(&Mailer::new(settings).unwrap()).await.unwrap();
+        let received = sink.received();
+        let mail = mailparse::parse_mail(&received[0].message).unwrap();
+        let sent = mail.subparts[0].headers.get_first_value("Content-Transfer-Encoding");
+        assert_eq!(sent.as_deref(), Some(encoding), "{line:?}");
+        let wanted = format!("{line}\n{LINK}\n{line}");
+        assert_eq!(parts(&mail).0.replace("\r\n", "\n").trim_end_matches('\n'), wanted, "{line:?}");
+        let lines = received[0].message.split(|b| *b == b'\n');
+        assert!(lines.clone().all(|line| line.len() <= 999), "{line:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_address_in_rcpt_to_is_the_canonical_one_for_every_case_that_is_accepted() {
     let sink = smtp::Sink::start(smtp::Mode::Accept);
     let mailer = mailer(&sink.url());

@@ -18,6 +18,22 @@ async fn mails_after_one_another_use_one_connection() {
 }
 
 #[tokio::test]
+async fn a_relay_gets_all_commands_of_a_mail_at_once_if_and_only_if_it_takes_them_so() {
+    for pipelining in [true, false] {
+        let sink = Sink::start(Mode::Accept);
+        if !pipelining {
+            sink.one_by_one();
+        }
+        let mailer = mailer(&sink.url());
+        for _ in 0..3 {
+            send(&mailer).await.unwrap();
+        }
+        assert_eq!((sink.connections(), sink.received_count()), (1, 3));
+        assert_eq!(sink.early_commands(), if pipelining { 6 } else { 0 });
+    }
+}
+
+#[tokio::test]
 async fn mails_at_once_use_at_most_eight_connections_and_arrive_once_each() {
     let sink = Sink::start(Mode::Accept);
     let mailer = mailer(&sink.url());

@@ -20,6 +20,8 @@ pub(crate) enum Mode {
     Accept,
     /// 550 to each recipient.
     RejectRecipient,
+    /// The same, and 354 to DATA nevertheless.
+    RejectRecipientButTakeData,
     /// 451 to each recipient.
     Defer,
     /// Never says anything, not even the greeting.
@@ -66,9 +68,12 @@ struct Shared {
     config: Arc<ServerConfig>,
     /// The wanted argument of AUTH PLAIN.
     auth: Option<String>,
+    /// Whether it takes commands before it has answered those before.
+    pipelining: AtomicBool,
     received: Mutex<Vec<Received>>,
     commands: Mutex<Vec<String>>,
     connections: AtomicUsize,
+    early: AtomicUsize,
     /// By the number of the connection.
     open: Mutex<HashMap<usize, TcpStream>>,
     stopped: AtomicBool,
@@ -109,9 +114,11 @@ impl Sink {
             tls,
             config: Arc::new(config),
             auth,
+            pipelining: AtomicBool::new(true),
             received: Mutex::default(),
             commands: Mutex::default(),
             connections: AtomicUsize::new(0),
+            early: AtomicUsize::new(0),
             open: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
@@ -136,6 +143,11 @@ impl Sink {
         self.address
     }
 
+    /// Takes one command at a time from now on, and is unsettled by more.
+    pub(crate) fn one_by_one(&self) {
+        self.shared.pipelining.store(false, Ordering::SeqCst);
+    }
+
     pub(crate) fn set_mode(&self, mode: Mode) {
         *self.shared.mode.lock().unwrap() = mode;
     }
@@ -152,6 +164,11 @@ impl Sink {
     /// The commands of all connections, without their messages.
     pub(crate) fn commands(&self) -> Vec<String> {
         self.shared.commands.lock().unwrap().clone()
+    }
+
+    /// How many commands came before the one before them was answered.
+    pub(crate) fn early_commands(&self) -> usize {
+        self.shared.early.load(Ordering::SeqCst)
     }
 
     /// How many connections there have been.
@@ -237,8 +254,13 @@ impl Shared {
             self.commands.lock().unwrap().push(command.to_owned());
             let verb = command.split([' ', ':']).next().unwrap_or_default();
             let mode = self.mode();
+            let early = !stream.buffer().is_empty();
+            self.early.fetch_add(early.into(), Ordering::SeqCst);
+            let unwanted = state.mail.rcpt_to.is_empty() && mode != Mode::RejectRecipientButTakeData;
             let answer = match verb {
                 _ if mode == Mode::Silent => continue,
+                _ if early && !self.pipelining.load(Ordering::SeqCst) => "500 one by one".to_owned(),
+                "DATA" if unwanted => "503 5.5.1 no recipients".to_owned(),
                 "STARTTLS" => {
                     let injected =
                         if self.tls == Tls::Injected { "250-sink\r\n250 AUTH PLAIN\r\n" } else { "" };
@@ -250,6 +272,10 @@ impl Shared {
                     let message = read_message(&mut stream)?;
                     if mode == Mode::HangUpInData {
                         return Ok(None);
+                    }
+                    if state.mail.rcpt_to.is_empty() {
+                        stream.get_mut().write_all(b"554 5.5.1 no valid recipients\r\n")?;
+                        continue;
                     }
                     state.mails += 1;
                     let mail = Received { message, encrypted, ..std::mem::take(&mut state.mail) };
@@ -281,7 +307,10 @@ impl Shared {
                 state.mail = Received { mail_from: path(), ..Received::default() };
                 "250 ok".to_owned()
             }
-            ("RCPT", Mode::RejectRecipient) => format!("550 5.1.1 <{}> is unknown", path()),
+            ("RCPT", _) if state.mail.mail_from.is_empty() => "503 5.5.1 MAIL first".to_owned(),
+            ("RCPT", Mode::RejectRecipient | Mode::RejectRecipientButTakeData) => {
+                format!("550 5.1.1 <{}> is unknown", path())
+            }
             ("RCPT", Mode::Defer) => format!("451 4.7.1 <{}> is greylisted", path()),
             ("RCPT", _) => {
                 state.mail.rcpt_to.push(path());
@@ -294,7 +323,13 @@ impl Shared {
 
     fn extensions(&self, encrypted: bool) -> String {
         let start_tls = matches!(self.tls, Tls::AfterStart | Tls::Injected) && !encrypted;
-        let lines = [(true, "sink"), (start_tls, "STARTTLS"), (self.auth.is_some(), "AUTH PLAIN LOGIN")];
+        let pipelining = self.pipelining.load(Ordering::SeqCst);
+        let lines = [
+            (true, "sink"),
+            (start_tls, "STARTTLS"),
+            (self.auth.is_some(), "AUTH PLAIN LOGIN"),
+            (pipelining, "PIPELINING"),
+        ];
         let offered: String =
             lines.into_iter().filter(|(is, _)| *is).flat_map(|(_, line)| ["250-", line, "\r\n"]).collect();
         offered + "250 8BITMIME"
