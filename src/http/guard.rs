@@ -116,13 +116,19 @@ fn admit(request: &ServiceRequest) -> Result<(), Problem> {
         return Err(Problem::new(Code::OriginNotAllowed));
     }
     // Something to be guessed: not at any speed.
-    if bearer(request.headers()).is_some_and(|token| !token.contains('.'))
+    if !is_signed(request.headers())
+        && bearer(request.headers()).is_some()
         && let Some(after) =
             state(request).refusals.spent(network(request.request()), state(request).service.now())
     {
         return Err(too_many(state(request), after));
     }
     Ok(())
+}
+
+/// Whether what stands in `Authorization` has the shape of a signed token: nothing that could be guessed.
+fn is_signed(headers: &HeaderMap) -> bool {
+    headers.get(header::AUTHORIZATION).is_some_and(|value| value.as_bytes().contains(&b'.'))
 }
 
 /// What a network that is refused again and again gets instead of one more refusal.

@@ -16,6 +16,9 @@ use super::context::current;
 use super::problem::{Code, Problem};
 use crate::domain::locale::Locale;
 
+/// Room for a page about a link, in bytes.
+const PAGE_SIZE: usize = 12 * 1024;
+
 const STYLE: &str = include_str!("pages/style.css");
 const SCRIPT: &str = include_str!("pages/page.js");
 
@@ -74,7 +77,7 @@ pub(super) struct Pages {
     style_hash: String,
     script_hash: String,
     texts: BTreeMap<&'static str, Value>,
-    docs: OnceLock<Result<String, minijinja::Error>>,
+    docs: OnceLock<Result<Vec<u8>, minijinja::Error>>,
 }
 
 impl Pages {
@@ -96,9 +99,9 @@ impl Pages {
         Ok(Self {
             environment,
             app_name: Value::from(app_name),
-            // Made once: a value is shared by all pages that show it.
-            style: Value::from(STYLE),
-            script: Value::from(SCRIPT),
+            // Made once: a value is shared by all pages that show it. Nothing in them is to be escaped.
+            style: Value::from_safe_string(STYLE.to_owned()),
+            script: Value::from_safe_string(SCRIPT.to_owned()),
             style_hash: source_hash(STYLE),
             script_hash: source_hash(SCRIPT),
             texts,
@@ -137,7 +140,7 @@ impl Pages {
         name: &str,
         locale: Locale,
         powers: &Powers,
-        rendered: Result<String, &minijinja::Error>,
+        rendered: Result<Vec<u8>, &minijinja::Error>,
     ) -> HttpResponse {
         match rendered {
             Ok(html) => HttpResponse::build(status)
@@ -152,7 +155,7 @@ impl Pages {
         }
     }
 
-    fn render(&self, name: &str, locale: Locale, values: Value) -> Result<String, minijinja::Error> {
+    fn render(&self, name: &str, locale: Locale, values: Value) -> Result<Vec<u8>, minijinja::Error> {
         let common = context! {
             style => self.style.clone(),
             script => self.script.clone(),
@@ -160,7 +163,11 @@ impl Pages {
             app_name => self.app_name.clone(),
             t => self.texts.get(locale.as_str()).cloned(),
         };
-        self.environment.get_template(name)?.render(context! { ..values, ..common })
+        let mut page = Vec::with_capacity(PAGE_SIZE);
+        self.environment
+            .get_template(name)?
+            .render_captured_to(context! { ..values, ..common }, &mut page)?;
+        Ok(page)
     }
 
     /// A problem as a page: the same status and headers, the same words.

@@ -4,13 +4,14 @@
 //! HTML by the templates' file name, and are single lines everywhere.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
 use chrono::DateTime;
 use minijinja::value::Value;
-use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
+use minijinja::{AutoEscape, Environment, Error, HtmlEscape, UndefinedBehavior, context, escape_formatter};
 
 use super::message::{Content, LinkMail};
 use super::texts::{Texts, fill, one_line};
@@ -204,6 +205,14 @@ fn environment() -> Environment<'static> {
             AutoEscape::None
         }
     });
+    env.set_formatter(|out, state, value| match value.as_str() {
+        Some(text)
+            if !text.is_ascii() && !value.is_safe() && matches!(state.auto_escape(), AutoEscape::Html) =>
+        {
+            out.write_str(&in_ascii(&HtmlEscape(text).to_string())).map_err(Error::from)
+        }
+        _ => escape_formatter(out, state, value),
+    });
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     // With it, errors would carry the values along.
     env.set_debug(false);
@@ -211,6 +220,20 @@ fn environment() -> Environment<'static> {
         env.add_template(name, source).expect("a file of this crate, held valid by a test");
     }
     env
+}
+
+/// HTML with character references for what is not ASCII: mails in ASCII need no encoding on their way.
+fn in_ascii(html: &str) -> String {
+    let mut ascii = String::with_capacity(html.len() * 2);
+    for c in html.chars() {
+        if c.is_ascii() {
+            ascii.push(c);
+        } else {
+            // A `String` takes all.
+            let _ = write!(ascii, "&#{};", u32::from(c));
+        }
+    }
+    ascii
 }
 
 /// The texts of a purpose, all but the one that names the duration.

@@ -263,8 +263,14 @@ impl fmt::Display for AtOnce<'_> {
 /// A message with its end, and a dot before each line that begins with one (RFC 5321, section 4.5.2). lettre does the
 /// same, byte by byte and in two packets.
 fn transparent(message: &str) -> String {
-    // The first line is a header.
-    message.replace("\r\n.", "\r\n..") + END
+    let mut text = String::with_capacity(message.len() + 64);
+    for line in message.split_inclusive('\n') {
+        if line.starts_with('.') {
+            text.push('.');
+        }
+        text.push_str(line);
+    }
+    text + END
 }
 
 impl Connection for Open {

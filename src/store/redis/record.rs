@@ -12,8 +12,6 @@
 //! | `i` | confirmation id; absent when a relay code verified |
 //! | `y` | failure: `c` too many codes, `m` mail rejected, `l` state lost |
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use redis::{Value, from_redis_value};
 
@@ -130,13 +128,12 @@ pub(super) fn encode(attempt: &Attempt) -> Vec<String> {
 
 /// Reads what [`encode`] and the scripts wrote. Fields of a later version are passed over.
 fn decode(fields: Value) -> Result<Attempt, Garbled> {
-    let fields: HashMap<String, String> = from_redis_value(fields).map_err(|_| Garbled)?;
-    let field = |name| fields.get(name).map(String::as_str).ok_or(Garbled);
+    // So few that looking through them is quicker than hashing.
+    let fields: Vec<(String, String)> = from_redis_value(fields).map_err(|_| Garbled)?;
+    let find = |name| fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let field = |name| find(name).ok_or(Garbled);
     let link = link(field("n")?, field("e")?, field("r")?)?;
-    let confirmation = || {
-        let text = fields.get("i");
-        text.map(|text| ConfirmationId::decode(text)).transpose().map_err(|_| Garbled)
-    };
+    let confirmation = || find("i").map(ConfirmationId::decode).transpose().map_err(|_| Garbled);
     let state = match field("s")? {
         "p" => State::Pending,
         "c" => State::AwaitingCode,
@@ -169,8 +166,8 @@ fn decode(fields: Value) -> Result<Attempt, Garbled> {
         ends_at: time(field("l")?)?,
         resend_after: link.resend_after,
         code_tries_left: field("t")?.parse().map_err(|_| Garbled)?,
-        mailing: fields.contains_key("m"),
-        by_api_key: fields.contains_key("k"),
+        mailing: find("m").is_some(),
+        by_api_key: find("k").is_some(),
         state,
     })
 }
