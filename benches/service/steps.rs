@@ -6,8 +6,10 @@ use std::time::Duration;
 use crate::driver::{Answer, Load, Results, drive, request};
 use crate::fleet::{API_KEY, Fleet, REDIRECT};
 
-/// The client secret of all who sign in.
-pub(crate) const SECRET: &str = "bench-client-secret-0123456789abcdefghijkl";
+/// The client secret of a person: only so many requests of one client may wait.
+pub(crate) fn client_secret(person: usize) -> String {
+    format!("bench-client-secret-{person:022}")
+}
 
 const USER_AGENT: &str = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
@@ -56,6 +58,8 @@ impl Step {
 /// An attempt, as far as it has come.
 #[derive(Clone, Default)]
 pub(crate) struct Attempt {
+    /// Of the client that asks and opens.
+    pub(crate) secret: String,
     pub(crate) id: String,
     pub(crate) token: String,
     /// The path of its link.
@@ -94,7 +98,9 @@ impl People {
             host: fleet.replicas[0].addr,
             public_url: fleet.public_url.clone(),
             fresh: manner.fresh,
-            attempts: vec![Attempt::default(); manner.count],
+            attempts: (0..manner.count)
+                .map(|person| Attempt { secret: client_secret(person), ..Attempt::default() })
+                .collect(),
         }
     }
 
@@ -118,8 +124,8 @@ impl People {
     }
 
     pub(crate) fn request(&self, step: Step, attempt: &Attempt) -> Vec<u8> {
-        let secret = format!("Linkgate-Client: {SECRET}");
-        let cookie = format!("Cookie: linkgate-client={SECRET}");
+        let secret = format!("Linkgate-Client: {}", attempt.secret);
+        let cookie = format!("Cookie: linkgate-client={}", attempt.secret);
         let session = format!("{cookie}; linkgate-session={}", attempt.renewal);
         let key = format!("Authorization: Bearer {API_KEY}");
         let grant = format!("Authorization: Bearer {}", attempt.token);

@@ -22,6 +22,7 @@ mod state;
 mod status;
 
 use actix_cors::Cors;
+use actix_service::fn_service;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::middleware::Compress;
@@ -81,7 +82,10 @@ pub(crate) fn routes(state: &Data<HttpState>) -> impl FnOnce(&mut ServiceConfig)
     move |table| {
         table
             .service(at!("/v1/attempts", "POST", post => attempts::start))
-            .service(at!("/v1/attempts/{id}", "GET, HEAD, DELETE", get => status::read, delete => attempts::cancel))
+            .service(
+                at!("/v1/attempts/{id}", "GET, HEAD, DELETE", delete => attempts::cancel)
+                    .route(get().service(fn_service(status::read))),
+            )
             .service(at!("/v1/attempts/{id}/events", "GET, HEAD", get => status::events))
             .service(at!("/v1/attempts/{id}/code", "POST", post => attempts::code))
             .service(at!("/v1/attempts/{id}/resend", "POST", post => attempts::resend))

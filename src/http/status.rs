@@ -2,18 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use actix_web::http::header;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::attempts::authorized;
+use super::extract::state;
 use super::problem::Problem;
 use super::state::HttpState;
 use crate::domain::attempt::{Failure, SignedIn, Status};
 use crate::domain::policy::Purpose;
 use crate::flow::AttemptView;
+use crate::token::AttemptGrant;
 
 /// Longest wait for an answer, in seconds.
 const MAX_WAIT: u64 = 30;
@@ -21,20 +24,42 @@ const MAX_WAIT: u64 = 30;
 /// Between two comments that keep an event stream alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// `GET /v1/attempts/{id}`
-pub(super) async fn read(
-    state: Data<HttpState>,
-    request: HttpRequest,
-    id: Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let grant = authorized(&state, &request, &id)?;
-    let (wait, seen) = waiting(&request)?;
-    let view = if wait.is_zero() {
-        state.service.status(&grant).await?
-    } else {
-        state.service.wait(&grant, seen, wait).await?
+/// `GET /v1/attempts/{id}`. A service rather than a handler, which would hold the whole request while it waits.
+pub(super) async fn read(mut request: ServiceRequest) -> Result<ServiceResponse, Error> {
+    let state = state(request.request()).service.clone();
+    let asked = ask(&request).map(|(grant, wait, seen)| {
+        if !wait.is_zero() {
+            forget_headers(&mut request);
+        }
+        (grant, wait, seen)
+    });
+    let answer = match asked {
+        Ok((grant, wait, _)) if wait.is_zero() => state.status(&grant).await.map_err(Problem::from),
+        Ok((grant, wait, seen)) => state.wait(&grant, seen, wait).await.map_err(Problem::from),
+        Err(problem) => Err(problem),
     };
-    Ok(attempt_response(&view))
+    let response = match answer {
+        Ok(view) => attempt_response(&view),
+        Err(problem) => problem.error_response(),
+    };
+    Ok(request.into_response(response))
+}
+
+fn ask(request: &ServiceRequest) -> Result<(AttemptGrant, Duration, Status), Problem> {
+    let id = request.match_info().get("id").unwrap_or_default();
+    let grant = authorized(state(request.request()), request.request(), id)?;
+    let (wait, seen) = waiting(request.request())?;
+    Ok((grant, wait, seen))
+}
+
+/// Lets go of all headers but those that the layers ask for on the way back: with them a waiter takes half as much again.
+fn forget_headers(request: &mut ServiceRequest) {
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let headers = request.headers_mut();
+    *headers = HeaderMap::new();
+    if let Some(origin) = origin {
+        headers.insert(header::ORIGIN, origin);
+    }
 }
 
 /// `GET /v1/attempts/{id}/events`

@@ -106,6 +106,21 @@ async fn a_preference_to_wait_is_woken_like_any_other() {
 }
 
 #[tokio::test]
+async fn the_page_of_a_listed_origin_may_read_what_it_waited_for() {
+    let app = TestApp::with(&[("LINKGATE_ALLOWED_ORIGINS", "https://app.example.com")]).await;
+    let attempt = ann(&app).await;
+    let waiting = attempt.request(Method::GET, "?wait=20").header("Origin", "https://app.example.com");
+    let acting = async {
+        app.waiters(1).await;
+        attempt.cancel().await.expect(204);
+    };
+    let (told, ()) = tokio::join!(answer(waiting), acting);
+    assert_eq!(told.expect(200).body["status"], "canceled");
+    assert_eq!(told.header("access-control-allow-origin"), "https://app.example.com");
+    assert_eq!(told.header("access-control-allow-credentials"), "true");
+}
+
+#[tokio::test]
 async fn a_poll_without_wait_is_answered_at_once_and_says_when_to_come_back() {
     let app = TestApp::start().await;
     let attempt = ann(&app).await;

@@ -8,10 +8,11 @@ use crate::support::smtp::Mode;
 
 #[tokio::test]
 async fn a_recipient_that_the_relay_rejects_takes_as_long_as_one_that_it_accepts() {
-    // Each reply of the relay comes later by this much. A mail has four of them on a connection that stands, a
-    // rejection three.
+    // Each reply of the relay comes later by this much. A mail has four of them on a connection that stands where one
+    // command is sent at a time, a rejection three. (Where all are sent at once, both have two.)
     let reply = Duration::from_millis(150);
     let sink = crate::support::smtp::Sink::start(Mode::Accept);
+    sink.one_by_one();
     let proxy = Proxy::start(sink.address().port());
     let app = TestApp::with(&[("LINKGATE_MAIL_URL", &format!("smtp://localhost:{}", proxy.port()))]).await;
     proxy.set(Wire::Delay(reply));
