@@ -4,6 +4,7 @@
 //! worker as one task, so a task-local carries the request's id and the public URL.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::problem::{Code, Problem};
 
@@ -17,7 +18,7 @@ pub(super) struct Context {
     /// The id of the request, for its answer and the logs.
     pub(super) request_id: String,
     /// Where problem types point to.
-    pub(super) public_url: Rc<str>,
+    pub(super) public_url: Arc<str>,
 }
 
 /// The context of the request that is being answered.

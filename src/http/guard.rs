@@ -2,7 +2,10 @@
 //! the framework's own errors, the access log, metrics.
 
 use std::borrow::Cow;
+use std::hash::{BuildHasher as _, RandomState};
 use std::rc::Rc;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -22,10 +25,11 @@ use super::pages::Powers;
 use super::problem::{Code, PROBLEM_JSON, Problem};
 use super::refusals::Refusals;
 use super::state::HttpState;
-use crate::token::fresh_bytes;
 
 /// The header that names a request.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// Longest request id that is taken over.
 const MAX_REQUEST_ID: usize = 64;
@@ -38,7 +42,7 @@ pub(crate) async fn guard(
     let begun = Instant::now();
     let context = Rc::new(Context {
         request_id: request_id(request.headers()),
-        public_url: state(&request).public_url.as_str().into(),
+        public_url: state(&request).public_url.clone(),
     });
     let method = request.method().clone();
     let answer = within(context.clone(), async move {
@@ -93,7 +97,17 @@ fn request_id(headers: &HeaderMap) -> String {
         .and_then(|value| value.to_str().ok())
         .filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()))
         .filter(|id| id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')))
-        .map_or_else(|| URL_SAFE_NO_PAD.encode(fresh_bytes::<12>()), str::to_owned)
+        .map_or_else(fresh_id, str::to_owned)
+}
+
+/// A name for a request. It opens nothing, so it need not be as hard to guess as a secret, only to be the one of its kind
+/// and to tell nothing: keyed hashes of a count.
+fn fresh_id() -> String {
+    static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let [first, second] = KEYS.each_ref().map(|key| key.hash_one(count).to_be_bytes());
+    URL_SAFE_NO_PAD.encode([&first[..], &second[..4]].concat())
 }
 
 /// Refuses what no route should see.
@@ -192,7 +206,7 @@ fn finish(response: &mut ServiceResponse<BoxBody>, request_id: &str) {
         |name: HeaderName, value: &'static str| headers.insert(name, HeaderValue::from_static(value));
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "no-referrer");
-    set(HeaderName::from_static("x-robots-tag"), "noindex");
+    set(X_ROBOTS_TAG, "noindex");
     if https {
         set(header::STRICT_TRANSPORT_SECURITY, "max-age=63072000");
     }
