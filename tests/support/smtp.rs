@@ -83,6 +83,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     encrypted: bool,
+    greeted: bool,
     signed_on: bool,
     /// The mail that is being sent.
     mail: Received,
@@ -143,7 +144,7 @@ impl Sink {
         self.address
     }
 
-    /// Takes one command at a time from now on, and is unsettled by more.
+    /// Takes one command at a time from now on, is unsettled by more, and does not like to be asked twice what it offers.
     pub(crate) fn one_by_one(&self) {
         self.shared.pipelining.store(false, Ordering::SeqCst);
     }
@@ -293,8 +294,12 @@ impl Shared {
     }
 
     fn answer(&self, state: &mut State, verb: &str, command: &str, mode: Mode) -> String {
+        let pipelining = self.pipelining.load(Ordering::SeqCst);
         let path = || command.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
         match (verb, mode) {
+            ("EHLO", _) if std::mem::replace(&mut state.greeted, true) && !pipelining => {
+                "503 5.5.1 duplicate EHLO".to_owned()
+            }
             ("EHLO", _) => self.extensions(state.encrypted),
             ("AUTH", _) => {
                 let wanted = self.auth.as_ref().map(|auth| format!("AUTH PLAIN {auth}"));

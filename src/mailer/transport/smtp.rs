@@ -153,8 +153,13 @@ impl Relay {
             step("AUTH", deadline, connection.auth(DEFAULT_MECHANISMS, credentials)).await?;
         }
         // Asked once more, since lettre keeps of the first answer only what it uses itself.
-        let offers = step("EHLO", deadline, connection.command(Ehlo::new(self.hello.clone()))).await?;
-        let pipelines = offers.message().any(|extension| extension.eq_ignore_ascii_case("PIPELINING"));
+        let offers = step("EHLO", deadline, connection.command(Ehlo::new(self.hello.clone()))).await;
+        let pipelines = match offers {
+            Ok(offers) => offers.message().any(|offer| offer.eq_ignore_ascii_case("PIPELINING")),
+            // There are relays that do not like to be asked twice.
+            Err(failure) if failure.leaves_usable() => false,
+            Err(failure) => return Err(failure),
+        };
         Ok(Open { smtp: connection, pipelines })
     }
 
