@@ -26,17 +26,14 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// `GET /v1/attempts/{id}`. A service rather than a handler, which would hold the whole request while it waits.
 pub(super) async fn read(mut request: ServiceRequest) -> Result<ServiceResponse, Error> {
-    let state = state(request.request()).service.clone();
-    let asked = ask(&request).map(|(grant, wait, seen)| {
-        if !wait.is_zero() {
-            forget_headers(&mut request);
-        }
-        (grant, wait, seen)
-    });
-    let answer = match asked {
-        Ok((grant, wait, _)) if wait.is_zero() => state.status(&grant).await.map_err(Problem::from),
-        Ok((grant, wait, seen)) => state.wait(&grant, seen, wait).await.map_err(Problem::from),
+    let service = state(request.request()).service.clone();
+    let answer = match ask(&request) {
         Err(problem) => Err(problem),
+        Ok((grant, wait, _)) if wait.is_zero() => service.status(&grant).await.map_err(Problem::from),
+        Ok((grant, wait, seen)) => {
+            forget_headers(&mut request);
+            service.wait(&grant, seen, wait).await.map_err(Problem::from)
+        }
     };
     let response = match answer {
         Ok(view) => attempt_response(&view),
