@@ -49,14 +49,10 @@ fn ask(request: &ServiceRequest) -> Result<(AttemptGrant, Duration, Status), Pro
     Ok((grant, wait, seen))
 }
 
-/// Lets go of all headers but those that the layers ask for on the way back: with them a waiter takes half as much again.
+/// Lets go of the headers: with them a waiter takes half as much again. On the way back no layer looks at them: CORS has
+/// done so before, and refusals that count, for which [`super::refusals`] wants to know the client, come before any wait.
 fn forget_headers(request: &mut ServiceRequest) {
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let headers = request.headers_mut();
-    *headers = HeaderMap::new();
-    if let Some(origin) = origin {
-        headers.insert(header::ORIGIN, origin);
-    }
+    *request.headers_mut() = HeaderMap::new();
 }
 
 /// `GET /v1/attempts/{id}/events`

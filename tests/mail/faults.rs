@@ -1,6 +1,6 @@
 //! What a relay that refuses, stalls or hangs up leads to.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use linkgate::mailer::MailError;
@@ -10,23 +10,42 @@ use super::{HASTE, hasty_mailer, mailer, reason, send};
 
 #[tokio::test]
 async fn a_recipient_that_the_relay_rejects_is_rejected() {
-    for (mode, pipelining) in [
-        (Mode::RejectRecipient, true),
-        (Mode::RejectRecipientButTakeData, true),
-        (Mode::RejectRecipient, false),
-    ] {
-        let sink = Sink::start(mode);
+    for pipelining in [true, false] {
+        let sink = Sink::start(Mode::RejectRecipient);
         if !pipelining {
             sink.one_by_one();
         }
         let mailer = mailer(&sink.url());
         for _ in 0..2 {
-            assert_eq!(send(&mailer).await, Err(MailError::Rejected), "{mode:?}");
+            assert_eq!(send(&mailer).await, Err(MailError::Rejected));
         }
         // The connection is still good.
         sink.set_mode(Mode::Accept);
+        assert_eq!(send(&mailer).await, Ok(()));
+        assert_eq!((sink.connections(), sink.received_count()), (1, 1));
+        assert_eq!(sink.commands().iter().filter(|command| *command == "RSET").count(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_rejection_stands_whatever_the_relay_does_to_the_connection_then() {
+    for mode in [
+        Mode::RejectRecipientButTakeData,
+        Mode::RejectRecipientAndHangUp,
+        Mode::RejectRecipientAndHadEnough,
+        Mode::RejectRecipientAndFallSilent,
+    ] {
+        let sink = Sink::start(mode);
+        let mailer = mailer(&sink.url());
+        let start = Instant::now();
+        for _ in 0..2 {
+            assert_eq!(send(&mailer).await, Err(MailError::Rejected), "{mode:?}");
+        }
+        // Nobody waits for what decides nothing any more.
+        assert!(start.elapsed() < Duration::from_secs(4), "{mode:?} {:?}", start.elapsed());
+        sink.set_mode(Mode::Accept);
         assert_eq!(send(&mailer).await, Ok(()), "{mode:?}");
-        assert_eq!((sink.connections(), sink.received_count()), (1, 1), "{mode:?}");
+        assert_eq!((sink.connections(), sink.received_count()), (3, 1), "{mode:?}");
     }
 }
 

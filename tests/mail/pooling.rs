@@ -1,11 +1,12 @@
 //! Connections are kept, shared and replaced; and Nagle's algorithm is off.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use linkgate::mailer::Mailer;
 
 use super::smtp::{Mode, Sink, Tls};
-use super::{HASTE, hasty_mailer, mailer, reason, send, send_to, trusting_mailer};
+use super::{HASTE, hasty_mailer, mailer, reason, send, send_to, settings, trusting_mailer};
 
 #[tokio::test]
 async fn mails_after_one_another_use_one_connection() {
@@ -91,6 +92,16 @@ async fn a_pooled_connection_that_went_silent_leaves_time_for_a_fresh_one() {
     assert_eq!(result, Ok(()));
     assert!((HASTE / 4..HASTE).contains(&start.elapsed()), "{:?}", start.elapsed());
     assert_eq!(sink.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_relay_that_ponders_over_recipients_keeps_its_connection() {
+    let sink = Sink::start(Mode::Ponder);
+    let mailer = Mailer::with_limit(settings(&sink.url()), Duration::from_secs(4)).unwrap();
+    for _ in 0..2 {
+        assert_eq!(send(&mailer).await, Ok(()));
+    }
+    assert_eq!((sink.connections(), sink.received_count()), (1, 2));
 }
 
 #[test]

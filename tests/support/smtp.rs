@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use base64::Engine as _;
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -22,6 +23,14 @@ pub(crate) enum Mode {
     RejectRecipient,
     /// The same, and 354 to DATA nevertheless.
     RejectRecipientButTakeData,
+    /// 550 to each recipient, and hangs up.
+    RejectRecipientAndHangUp,
+    /// 550 to each recipient, and 421 to whatever comes then.
+    RejectRecipientAndHadEnough,
+    /// 550 to each recipient, and no word more.
+    RejectRecipientAndFallSilent,
+    /// Thinks about each recipient for 1.3 s.
+    Ponder,
     /// 451 to each recipient.
     Defer,
     /// Never says anything, not even the greeting.
@@ -83,7 +92,10 @@ struct Shared {
 #[derive(Default)]
 struct State {
     encrypted: bool,
-    greeted: bool,
+    /// How often the client has said EHLO.
+    greetings: usize,
+    /// Whether the last command was a recipient that it rejected.
+    rejected: bool,
     signed_on: bool,
     /// The mail that is being sent.
     mail: Received,
@@ -245,7 +257,7 @@ impl Shared {
             stream.get_mut().write_all(b"220 sink ESMTP\r\n")?;
         }
         let mut state = State { encrypted, signed_on: self.auth.is_none(), ..State::default() };
-        let mut line = String::new();
+        let (mut line, mut answers) = (String::new(), String::new());
         loop {
             line.clear();
             if stream.read_line(&mut line)? == 0 {
@@ -258,8 +270,16 @@ impl Shared {
             let early = !stream.buffer().is_empty();
             self.early.fetch_add(early.into(), Ordering::SeqCst);
             let unwanted = state.mail.rcpt_to.is_empty() && mode != Mode::RejectRecipientButTakeData;
+            let rejected = std::mem::replace(&mut state.rejected, false);
             let answer = match verb {
                 _ if mode == Mode::Silent => continue,
+                _ if rejected && mode == Mode::RejectRecipientAndFallSilent => {
+                    state.rejected = true;
+                    continue;
+                }
+                _ if rejected && mode == Mode::RejectRecipientAndHadEnough => {
+                    "421 4.7.0 too many errors".to_owned()
+                }
                 _ if early && !self.pipelining.load(Ordering::SeqCst) => "500 one by one".to_owned(),
                 "DATA" if unwanted => "503 5.5.1 no recipients".to_owned(),
                 "STARTTLS" => {
@@ -269,7 +289,8 @@ impl Shared {
                     return Ok(Some(stream.into_inner()));
                 }
                 "DATA" => {
-                    stream.get_mut().write_all(b"354 go ahead\r\n")?;
+                    answers.push_str("354 go ahead\r\n");
+                    stream.get_mut().write_all(std::mem::take(&mut answers).as_bytes())?;
                     let message = read_message(&mut stream)?;
                     if mode == Mode::HangUpInData {
                         return Ok(None);
@@ -285,9 +306,20 @@ impl Shared {
                 }
                 _ => self.answer(&mut state, verb, command, mode),
             };
-            stream.get_mut().write_all(format!("{answer}\r\n").as_bytes())?;
-            stream.get_mut().flush()?;
-            if verb == "QUIT" || (verb == "DATA" && mode == Mode::HangUpAfterMail) {
+            answers.push_str(&answer);
+            answers.push_str("\r\n");
+            state.rejected = answer.starts_with("550");
+            let over = verb == "QUIT"
+                || answer.starts_with("421")
+                || (verb == "DATA" && mode == Mode::HangUpAfterMail)
+                || (state.rejected && mode == Mode::RejectRecipientAndHangUp);
+            // As relays do: one packet for what was asked in one.
+            let silent = state.rejected && mode == Mode::RejectRecipientAndFallSilent;
+            if over || silent || stream.buffer().is_empty() {
+                stream.get_mut().write_all(std::mem::take(&mut answers).as_bytes())?;
+                stream.get_mut().flush()?;
+            }
+            if over {
                 return Ok(None);
             }
         }
@@ -297,10 +329,11 @@ impl Shared {
         let pipelining = self.pipelining.load(Ordering::SeqCst);
         let path = || command.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
         match (verb, mode) {
-            ("EHLO", _) if std::mem::replace(&mut state.greeted, true) && !pipelining => {
-                "503 5.5.1 duplicate EHLO".to_owned()
+            ("EHLO", _) if state.greetings > 0 && !pipelining => "503 5.5.1 duplicate EHLO".to_owned(),
+            ("EHLO", _) => {
+                state.greetings += 1;
+                self.extensions(state.encrypted)
             }
-            ("EHLO", _) => self.extensions(state.encrypted),
             ("AUTH", _) => {
                 let wanted = self.auth.as_ref().map(|auth| format!("AUTH PLAIN {auth}"));
                 state.signed_on = wanted.is_some_and(|wanted| command == wanted);
@@ -313,8 +346,20 @@ impl Shared {
                 "250 ok".to_owned()
             }
             ("RCPT", _) if state.mail.mail_from.is_empty() => "503 5.5.1 MAIL first".to_owned(),
-            ("RCPT", Mode::RejectRecipient | Mode::RejectRecipientButTakeData) => {
+            (
+                "RCPT",
+                Mode::RejectRecipient
+                | Mode::RejectRecipientButTakeData
+                | Mode::RejectRecipientAndHangUp
+                | Mode::RejectRecipientAndHadEnough
+                | Mode::RejectRecipientAndFallSilent,
+            ) => {
                 format!("550 5.1.1 <{}> is unknown", path())
+            }
+            ("RCPT", Mode::Ponder) => {
+                thread::sleep(Duration::from_millis(1300));
+                state.mail.rcpt_to.push(path());
+                "250 ok".to_owned()
             }
             ("RCPT", Mode::Defer) => format!("451 4.7.1 <{}> is greylisted", path()),
             ("RCPT", _) => {

@@ -29,6 +29,9 @@ const MAX_CONNECTIONS: usize = 8;
 /// How long an unused connection is kept. Relays close theirs after a few minutes (RFC 5321, section 4.5.3.2.7).
 const MAX_IDLE: Duration = Duration::from_mins(1);
 
+/// How long the rest of the answers may take when one has already decided.
+const LAST_ANSWERS: Duration = Duration::from_millis(250);
+
 /// How long a goodbye may take.
 const QUIT_LIMIT: Duration = Duration::from_secs(1);
 
@@ -47,6 +50,10 @@ struct Open {
     smtp: AsyncSmtpConnection,
     /// Whether the relay takes commands without waiting for the answers to those before (RFC 2920).
     pipelines: bool,
+    /// Whether a mail was begun and not accepted: the next one begins with RSET.
+    unfinished: bool,
+    /// Whether answers are outstanding that nobody will read, so that no further mail can go here.
+    spent: bool,
 }
 
 /// A step that went wrong.
@@ -97,7 +104,7 @@ impl Relay {
         let result = open.hand_over(wire, begun, deadline).await;
         match &result {
             Ok(()) => slot.give_back(open),
-            Err(failure) if failure.leaves_usable() && open.reset(deadline).await => slot.give_back(open),
+            Err(failure) if failure.leaves_usable() && !open.spent => slot.give_back(open),
             Err(_) => {}
         }
         result.map_err(MailError::from)
@@ -112,10 +119,12 @@ impl Relay {
         deadline: Instant,
     ) -> Option<(Open, Result<(), Failure>)> {
         let mut open = open?;
-        // A part of the time only, so that enough is left for the fresh connection.
-        let begun = open.begin(wire, deadline.min(Instant::now() + self.limit / 4)).await;
+        // A part of the time only, so that enough is left for the fresh connection. The answer to all commands at once may
+        // come as late as that to the recipient, for which some relays ask others.
+        let part = if open.pipelines { self.limit / 2 } else { self.limit / 4 };
+        let begun = open.begin(wire, deadline.min(Instant::now() + part)).await;
         match begun {
-            Err(failure) if !failure.leaves_usable() => None,
+            Err(failure) if open.spent || !failure.leaves_usable() => None,
             begun => Some((open, begun)),
         }
     }
@@ -160,7 +169,7 @@ impl Relay {
             Err(failure) if failure.leaves_usable() => false,
             Err(failure) => return Err(failure),
         };
-        Ok(Open { smtp: connection, pipelines })
+        Ok(Open { smtp: connection, pipelines, unfinished: false, spent: false })
     }
 
     /// Tries the addresses of the host in turn. One that does not answer may not use up the time of the others.
@@ -187,12 +196,28 @@ impl Open {
     /// Begins a mail: with all commands up to DATA where the relay takes them at once, else with the first.
     async fn begin(&mut self, wire: &Wire, deadline: Instant) -> Result<(), Failure> {
         let (from, to) = envelope(wire);
-        let answer = if self.pipelines {
-            step(MAIL_FROM, deadline, self.smtp.command(AtOnce { from, to: &to })).await
-        } else {
-            step(MAIL_FROM, deadline, self.smtp.command(from)).await
-        };
-        answer.map(drop)
+        let resets = std::mem::replace(&mut self.unfinished, true);
+        if !self.pipelines {
+            if resets {
+                let answer = step(RSET, deadline, self.smtp.command(Rset)).await;
+                self.ended(answer.map(drop))?;
+            }
+            return step(MAIL_FROM, deadline, self.smtp.command(from)).await.map(drop);
+        }
+        let first = if resets { RSET } else { MAIL_FROM };
+        let at_once = AtOnce { resets, from: &from, to: &to };
+        let answer = step(first, deadline, self.smtp.command(at_once)).await.map(drop);
+        if !resets {
+            return answer;
+        }
+        self.ended(answer)?;
+        step(MAIL_FROM, deadline, self.smtp.read_response()).await.map(drop)
+    }
+
+    /// The mail before has to be ended for another to begin.
+    fn ended(&mut self, reset: Result<(), Failure>) -> Result<(), Failure> {
+        self.spent = reset.is_err();
+        reset
     }
 
     /// Goes on with a mail whose first command was answered so.
@@ -211,52 +236,59 @@ impl Open {
             }
             step(DATA, deadline, self.smtp.command(Data)).await?;
         }
-        step("the message", deadline, self.smtp.command(transparent(&wire.message))).await.map(drop)
+        step("the message", deadline, self.smtp.command(transparent(&wire.message))).await?;
+        self.unfinished = false;
+        Ok(())
     }
 
-    /// Reads all answers that are under way, so that the next mail finds none of this one's. The first that is negative
-    /// counts, unless a later one says that the connection is of no more use.
+    /// Reads the answers that are under way, so that the next mail finds none of this one's. The first negative one
+    /// decides, whatever becomes of the connection after it: relays like to hang up on whom they have refused.
     async fn rest_of_envelope(
         &mut self,
         wire: &Wire,
         begun: Result<(), Failure>,
         deadline: Instant,
     ) -> Result<(), Failure> {
-        let mut envelope = usable(begun)?;
-        for _ in wire.envelope.to() {
-            let answer = step(RCPT_TO, deadline, self.smtp.read_response()).await;
-            envelope = envelope.and(usable(answer.map(drop))?);
+        let mut decided = begun;
+        let recipients = wire.envelope.to().iter().map(|_| RCPT_TO);
+        for what in recipients.chain([DATA]) {
+            let deadline = match &decided {
+                Ok(()) => deadline,
+                Err(failure) if failure.leaves_usable() => deadline.min(Instant::now() + LAST_ANSWERS),
+                Err(_) => break,
+            };
+            let answer = step(what, deadline, self.smtp.read_response()).await.map(drop);
+            self.spent = match &answer {
+                // A refused relay that waits for a message all the same.
+                Ok(()) => what == DATA && decided.is_err(),
+                Err(failure) => !failure.leaves_usable(),
+            };
+            decided = decided.and(answer);
+            if self.spent {
+                break;
+            }
         }
-        let data = usable(step(DATA, deadline, self.smtp.read_response()).await.map(drop))?;
-        if envelope.is_err() && data.is_ok() {
-            // It waits for a message all the same: an empty one, which it has nobody to give to (RFC 2920, section 3.1).
-            usable(step(DATA, deadline, self.smtp.command(END)).await.map(drop))?.ok();
-        }
-        envelope.and(data)
-    }
-
-    /// Ends a mail that was not completed, so that another can begin.
-    async fn reset(&mut self, deadline: Instant) -> bool {
-        step("RSET", deadline, self.smtp.command(Rset)).await.is_ok()
+        decided
     }
 }
-
-/// What ends a message.
-const END: &str = "\r\n.\r\n";
 
 fn envelope(wire: &Wire) -> (Mail, Vec<Rcpt>) {
     let to = wire.envelope.to().iter().map(|to| Rcpt::new(to.clone(), vec![]));
     (Mail::new(wire.envelope.from().cloned(), vec![]), to.collect())
 }
 
-/// The commands of a mail up to DATA.
+/// The commands of a mail up to DATA, after one that ends an unfinished mail.
 struct AtOnce<'a> {
-    from: Mail,
+    resets: bool,
+    from: &'a Mail,
     to: &'a [Rcpt],
 }
 
 impl fmt::Display for AtOnce<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.resets {
+            write!(f, "{Rset}")?;
+        }
         write!(f, "{}", self.from)?;
         for to in self.to {
             write!(f, "{to}")?;
@@ -275,7 +307,7 @@ fn transparent(message: &str) -> String {
         }
         text.push_str(line);
     }
-    text + END
+    text + "\r\n.\r\n"
 }
 
 impl Connection for Open {
@@ -284,6 +316,8 @@ impl Connection for Open {
         let _ = timeout(QUIT_LIMIT, self.smtp.command(Quit)).await;
     }
 }
+
+const RSET: &str = "RSET";
 
 const MAIL_FROM: &str = "MAIL FROM";
 
@@ -343,14 +377,6 @@ impl Failure {
     /// Whether the conversation can go on: the relay answered, and not that it is about to hang up.
     fn leaves_usable(&self) -> bool {
         matches!(self.cause, Cause::Answer { code, .. } if code != 421)
-    }
-}
-
-/// A failure after which the conversation cannot go on is one at once; any other is still a result.
-fn usable(result: Result<(), Failure>) -> Result<Result<(), Failure>, Failure> {
-    match result {
-        Err(failure) if !failure.leaves_usable() => Err(failure),
-        result => Ok(result),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The streams that a conversation with a relay runs over: plain, before STARTTLS, and TLS from the first byte.
 //!
-//! All with `TCP_NODELAY`: lettre writes a message and its final dot separately, and Nagle's algorithm would hold
-//! the dot back until the relay's delayed acknowledgement, for 40 ms with each mail.
+//! All with `TCP_NODELAY`: what is written in two pieces, such as a message over TLS, would wait for the relay's delayed
+//! acknowledgement of the first one under Nagle's algorithm, for 40 ms with each mail.
 
 use std::io;
 use std::net::SocketAddr;
