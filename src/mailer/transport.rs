@@ -3,6 +3,7 @@
 //! With its child for SMTP, the only place that knows lettre. Knows nothing of templates.
 
 mod smtp;
+mod step;
 mod tls;
 
 use std::os::unix::fs::DirBuilderExt as _;
