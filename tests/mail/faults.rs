@@ -12,9 +12,7 @@ use super::{HASTE, hasty_mailer, mailer, reason, send};
 async fn a_recipient_that_the_relay_rejects_is_rejected() {
     for pipelining in [true, false] {
         let sink = Sink::start(Mode::RejectRecipient);
-        if !pipelining {
-            sink.one_by_one();
-        }
+        sink.set_pipelining(pipelining);
         let mailer = mailer(&sink.url());
         for _ in 0..2 {
             assert_eq!(send(&mailer).await, Err(MailError::Rejected));

@@ -22,9 +22,7 @@ async fn mails_after_one_another_use_one_connection() {
 async fn a_relay_gets_all_commands_of_a_mail_at_once_if_and_only_if_it_takes_them_so() {
     for pipelining in [true, false] {
         let sink = Sink::start(Mode::Accept);
-        if !pipelining {
-            sink.one_by_one();
-        }
+        sink.set_pipelining(pipelining);
         let mailer = mailer(&sink.url());
         for _ in 0..3 {
             send(&mailer).await.unwrap();

@@ -156,9 +156,10 @@ impl Sink {
         self.address
     }
 
-    /// Takes one command at a time from now on, is unsettled by more, and does not like to be asked twice what it offers.
-    pub(crate) fn one_by_one(&self) {
-        self.shared.pipelining.store(false, Ordering::SeqCst);
+    /// Whether it takes several commands at once, as it does unless told otherwise. Else it is unsettled by more than one,
+    /// and does not like to be asked twice what it offers.
+    pub(crate) fn set_pipelining(&self, pipelining: bool) {
+        self.shared.pipelining.store(pipelining, Ordering::SeqCst);
     }
 
     pub(crate) fn set_mode(&self, mode: Mode) {

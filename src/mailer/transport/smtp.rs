@@ -45,7 +45,7 @@ struct Open {
     smtp: AsyncSmtpConnection,
     /// Whether the relay takes commands without waiting for the answers to those before (RFC 2920).
     pipelines: bool,
-    /// Whether a mail was begun and not accepted: the next one begins with RSET.
+    /// Whether a mail was begun and not accepted.
     unfinished: bool,
     /// Whether answers are outstanding that nobody will read, so that no further mail can go here.
     spent: bool,
@@ -84,7 +84,7 @@ impl Relay {
         let result = open.hand_over(wire, begun, deadline).await;
         match &result {
             Ok(()) => slot.give_back(open),
-            Err(failure) if failure.leaves_usable() && !open.spent => slot.give_back(open),
+            Err(failure) if failure.leaves_usable() && open.recovers(deadline).await => slot.give_back(open),
             Err(_) => {}
         }
         result.map_err(MailError::from)
@@ -178,26 +178,26 @@ impl Open {
         let (from, to) = envelope(wire);
         let resets = std::mem::replace(&mut self.unfinished, true);
         if !self.pipelines {
-            if resets {
-                let answer = step(RSET, deadline, self.smtp.command(Rset)).await;
-                self.ended(answer.map(drop))?;
-            }
             return step(MAIL_FROM, deadline, self.smtp.command(from)).await.map(drop);
         }
         let first = if resets { RSET } else { MAIL_FROM };
         let at_once = AtOnce { resets, from: &from, to: &to };
-        let answer = step(first, deadline, self.smtp.command(at_once)).await.map(drop);
-        if !resets {
-            return answer;
+        let mut answer = step(first, deadline, self.smtp.command(at_once)).await;
+        if resets {
+            self.spent = answer.is_err();
+            answer?;
+            answer = step(MAIL_FROM, deadline, self.smtp.read_response()).await;
         }
-        self.ended(answer)?;
-        step(MAIL_FROM, deadline, self.smtp.read_response()).await.map(drop)
+        answer.map(drop)
     }
 
-    /// The mail before has to be ended for another to begin.
-    fn ended(&mut self, reset: Result<(), Failure>) -> Result<(), Failure> {
-        self.spent = reset.is_err();
-        reset
+    /// Whether another mail can begin after one that was not completed. That one is ended with the commands of the next
+    /// where they go at once, so that nobody waits for it, and else now.
+    async fn recovers(&mut self, deadline: Instant) -> bool {
+        if self.pipelines {
+            return !self.spent;
+        }
+        step(RSET, deadline, self.smtp.command(Rset)).await.is_ok()
     }
 
     /// Goes on with a mail whose first command was answered so.
