@@ -7,7 +7,7 @@ use crate::driver::{Answer, Load, Results, drive, request};
 use crate::fleet::{API_KEY, Fleet, REDIRECT};
 
 /// The client secret of a person: only so many requests of one client may wait.
-pub(crate) fn client_secret(person: usize) -> String {
+fn client_secret(person: usize) -> String {
     format!("bench-client-secret-{person:022}")
 }
 
@@ -59,7 +59,7 @@ impl Step {
 #[derive(Clone, Default)]
 pub(crate) struct Attempt {
     /// Of the client that asks and opens.
-    pub(crate) secret: String,
+    secret: String,
     pub(crate) id: String,
     pub(crate) token: String,
     /// The path of its link.

@@ -170,8 +170,8 @@ pub struct Caller {
     pub client: Option<Client>,
     /// Its network, as seen through the trusted proxies.
     pub network: Network,
-    /// Its browser, for display.
-    pub browser: Option<String>,
+    /// Its `User-Agent`, where what follows shows its browser.
+    pub user_agent: Option<String>,
     /// The language that it asked for.
     pub locale: Option<Locale>,
     /// What it has to prove that it has verified addresses before.

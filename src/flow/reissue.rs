@@ -7,6 +7,7 @@ use super::plant::Plan;
 use super::resend::ResendError;
 use super::{Caller, FlowError, RESEND_INTERVAL, Service};
 use crate::domain::attempt::Refusal;
+use crate::domain::browser;
 use crate::domain::policy::CrossDevice;
 use crate::store::StepError;
 use crate::token::{Link, Particulars};
@@ -75,7 +76,7 @@ impl Service {
                 attempt,
                 fingerprint: caller.client.as_ref().map(|client| client.fingerprint),
                 network: networks.first().copied(),
-                browser: caller.browser.clone(),
+                browser: caller.user_agent.as_deref().and_then(browser::describe),
                 // Nobody waits but the opener, and only its own client can be signed in.
                 cross_device: Some(CrossDevice::SameClient),
                 ..link.particulars.clone()

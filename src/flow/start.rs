@@ -121,11 +121,9 @@ impl Service {
             Some(idempotency) => derive_id(&key, &request, idempotency, client.as_ref()),
             None => fresh_attempt_id(self.now()),
         };
-        let browser = match (&request.back_end.client_user_agent, &request.authority) {
-            (Some(user_agent), _) => browser::describe(user_agent),
-            (None, Authority::ApiKey(_)) => None,
-            (None, _) => caller.browser,
-        };
+        // A back end's own is nobody's browser.
+        let own = caller.user_agent.filter(|_| !matches!(request.authority, Authority::ApiKey(_)));
+        let user_agent = request.back_end.client_user_agent.as_deref().or(own.as_deref());
         let plan = Plan {
             particulars: Particulars {
                 attempt: id,
@@ -133,7 +131,7 @@ impl Service {
                 purpose: request.purpose,
                 fingerprint: client.map(|client| client.fingerprint),
                 network,
-                browser,
+                browser: user_agent.and_then(browser::describe),
                 redirect_url: request.redirect_url.clone(),
                 locale: request.locale.or(caller.locale).unwrap_or(self.settings.default_locale),
                 cross_device: request.back_end.cross_device,

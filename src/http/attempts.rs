@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::context::to_its_end;
-use super::extract::{Json, Object, Who, Word, bearer, browser_of, cookie, only};
+use super::extract::{Json, Object, Who, Word, bearer, cookie, only, user_agent_of};
 use super::problem::{Code, Problem};
 use super::sessions::{session_response, verified_cookie};
 use super::state::HttpState;
@@ -55,9 +55,7 @@ pub(super) async fn start(
     body: Json<StartBody>,
 ) -> Result<HttpResponse, Problem> {
     let authority = authority(&state, &request, &who, body.0.purpose.0).await?;
-    if !matches!(authority, Authority::ApiKey(_)) {
-        who.caller.browser = browser_of(&request);
-    }
+    who.caller.user_agent = user_agent_of(&request);
     let start = start_request(body.0, authority, idempotency_key(request.headers())?)?;
     let service = state.service.clone();
     let started = to_its_end(async move { service.start(start, who.caller).await }).await??;

@@ -15,7 +15,6 @@ use serde::de::{
 
 use super::problem::{Code, Problem};
 use super::state::{Cookies, HttpState};
-use crate::domain::browser;
 use crate::domain::locale::Locale;
 use crate::domain::network::Network;
 use crate::domain::secret::ClientSecret;
@@ -234,7 +233,7 @@ pub(super) const LINKGATE_CLIENT: HeaderName = HeaderName::from_static("linkgate
 
 /// Who calls, and how it proves itself.
 pub(super) struct Who {
-    /// Without its browser, which few routes ask for: see [`browser_of`].
+    /// Without its `User-Agent`, which few routes ask for: see [`user_agent_of`].
     pub(super) caller: Caller,
     /// Whether the client secret came in `Linkgate-Client`: such clients keep no cookies.
     pub(super) by_header: bool,
@@ -271,7 +270,7 @@ fn who(request: &HttpRequest) -> Result<Who, Problem> {
         caller: Caller {
             client: secret.map(Client::new),
             network: network(request),
-            browser: None,
+            user_agent: None,
             locale: text(header::ACCEPT_LANGUAGE).and_then(Locale::negotiate),
             marks: cookie(request, &state.cookies.verified).map_or_else(Vec::new, Cookies::marks),
         },
@@ -289,9 +288,9 @@ pub(super) fn network(request: &HttpRequest) -> Network {
     Network::of(state(request).trusted_proxies.client_address(peer, &forwarded))
 }
 
-/// The caller's browser, for display.
-pub(super) fn browser_of(request: &HttpRequest) -> Option<String> {
-    browser::describe(request.headers().get(header::USER_AGENT)?.to_str().ok()?)
+/// The caller's `User-Agent`.
+pub(super) fn user_agent_of(request: &HttpRequest) -> Option<String> {
+    Some(request.headers().get(header::USER_AGENT)?.to_str().ok()?.to_owned())
 }
 
 /// The value of the cookie of this name, when there is exactly one: a second one of the name was planted by somebody.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::context::to_its_end;
-use super::extract::{FormOrJson, Who, Word, browser_of, only, wants_json, wants_page};
+use super::extract::{FormOrJson, Who, Word, only, user_agent_of, wants_json, wants_page};
 use super::pages::{Forms, Powers, Scripts, human_browser, human_time};
 use super::problem::{Code, Problem};
 use super::sessions::{session_json, verified_cookie};
@@ -346,7 +346,7 @@ pub(super) async fn reissue(
     };
     // Whoever asks may become the requester of a new attempt: as a client that its next link can recognise.
     let new_client = if json { None } else { make_client(&mut who) };
-    who.caller.browser = browser_of(&request);
+    who.caller.user_agent = user_agent_of(&request);
     let service = state.service.clone();
     let (link, reissued) = to_its_end(async move {
         let reissued = service.reissue(&link, &who.caller).await;

@@ -56,8 +56,7 @@ macro_rules! at {
 }
 
 /// The path of a route as the table has it: its name in metrics and the log.
-#[derive(Clone, Copy)]
-pub(crate) struct Pattern(pub(crate) &'static str);
+struct Pattern(&'static str);
 
 fn get() -> Route {
     // RFC 9110, section 9.1: whatever answers GET answers HEAD.

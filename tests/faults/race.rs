@@ -82,7 +82,7 @@ pub(crate) fn service(store: Arc<dyn AttemptStore>, clock: &ManualClock) -> Arc<
 pub(crate) fn caller(name: &str, ip: &str) -> Caller {
     let secret = ClientSecret::parse(&format!("client-secret-of-{name:-<16}")).unwrap();
     let network = Network::of(ip.parse().unwrap());
-    Caller { client: Some(Client::new(secret)), network, browser: None, locale: None, marks: Vec::new() }
+    Caller { client: Some(Client::new(secret)), network, user_agent: None, locale: None, marks: Vec::new() }
 }
 
 /// Starts an attempt whose link is handed out: its id, what polls it, and the token of its link.
