@@ -63,7 +63,7 @@ impl RedisStore {
         args: &[&str],
     ) -> Result<Reply, Unavailable> {
         let args = [&[self.fence], args].concat();
-        Ok(Reply::read(self.link.run(script, &attempt_key(id), &args).await?)?)
+        Ok(Reply::read(&self.link.run(script, &attempt_key(id), &args).await?)?)
     }
 
     /// Runs a script whose success is the attempt as it then is.
@@ -72,7 +72,7 @@ impl RedisStore {
         script: &LazyLock<Script>,
         id: AttemptId,
         args: &[&str],
-    ) -> Result<(Attempt, Vec<String>), StepError> {
+    ) -> Result<(Attempt, String), StepError> {
         match self.run(script, id, args).await? {
             Reply::Done(attempt, rest) => Ok((attempt, rest)),
             Reply::Refused(refusal) => Err(refusal.into()),
@@ -88,7 +88,7 @@ impl RedisStore {
         args: &[&str],
     ) -> Result<Stepped, StepError> {
         let (attempt, rest) = self.step(script, id, args).await?;
-        Ok(Stepped { attempt, changed: rest == ["changed"] })
+        Ok(Stepped { attempt, changed: rest == "changed" })
     }
 
     /// Runs a script of a ticket's: whether it says `ok`.
@@ -99,7 +99,7 @@ impl RedisStore {
         args: &[&str],
     ) -> Result<bool, Unavailable> {
         let args = [&[self.fence], args].concat();
-        match Reply::read(self.link.run(script, &format!("lg:t:{}", nonce.encode()), &args).await?)? {
+        match Reply::read(&self.link.run(script, &format!("lg:t:{}", nonce.encode()), &args).await?)? {
             Reply::Word(word) if word == "ok" => Ok(true),
             Reply::Refused(Refusal::Lost) => Ok(false),
             _ => Err(Garbled.into()),
@@ -171,7 +171,7 @@ impl AttemptStore for RedisStore {
         let keys: Vec<String> = ids.iter().copied().map(attempt_key).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let replies = self.link.run_on_each(&scripts::READ, &keys, &[self.fence]).await?;
-        replies.into_iter().map(|reply| found(Reply::read(reply)?)).collect()
+        replies.iter().map(|reply| found(Reply::read(reply)?)).collect()
     }
 
     async fn settle(
@@ -210,10 +210,10 @@ impl AttemptStore for RedisStore {
         let args = [&nonce.encode(), &seconds(now), flag(right), signed_in(who)];
         let script = if right { &scripts::ENTER_RIGHT_CODE } else { &scripts::ENTER_CODE };
         let (attempt, rest) = self.step(script, id, &args).await?;
-        let entered = match rest.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["right"] => CodeEntered::Right,
-            ["again"] => CodeEntered::Again,
-            ["wrong", left] => CodeEntered::Wrong(left.parse().map_err(|_| Unavailable::from(Garbled))?),
+        let entered = match rest.split_once(' ').unwrap_or((&rest, "")) {
+            ("right", "") => CodeEntered::Right,
+            ("again", "") => CodeEntered::Again,
+            ("wrong", left) => CodeEntered::Wrong(left.parse().map_err(|_| Unavailable::from(Garbled))?),
             _ => return Err(Unavailable::from(Garbled).into()),
         };
         Ok((attempt, entered))
@@ -232,7 +232,7 @@ impl AttemptStore for RedisStore {
         let args =
             [&seconds(now), &link.nonce.encode(), &seconds(link.expires_at), &seconds(link.resend_after)];
         let (attempt, rest) = self.step(&scripts::REPLACE_LINK, id, &args.map(String::as_str)).await?;
-        let [nonce, expires_at, resend_after] = &rest[..] else {
+        let [nonce, expires_at, resend_after] = rest.split(' ').collect::<Vec<_>>()[..] else {
             return Err(Unavailable::from(Garbled).into());
         };
         let previous = record::link(nonce, expires_at, resend_after).map_err(Unavailable::from)?;

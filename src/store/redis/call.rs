@@ -44,11 +44,11 @@ impl Work<'_> {
         asking: bool,
     ) -> RedisResult<Value> {
         match *self {
-            Self::Command { command, .. } => send(command.clone(), connection, asking).await,
+            Self::Command { command, .. } => send(command, connection, asking).await,
             Self::Script { script, key, args } => {
-                match send(by_hash(script, key, args), connection, asking).await {
+                match send(&by_hash(script, key, args), connection, asking).await {
                     Err(error) if is_unknown_script(&error) => {
-                        send(by_text(script, key, args), connection, asking).await
+                        send(&by_text(script, key, args), connection, asking).await
                     }
                     result => result,
                 }
@@ -71,21 +71,22 @@ impl Work<'_> {
     }
 }
 
-async fn send(command: Cmd, connection: &mut MultiplexedConnection, asking: bool) -> RedisResult<Value> {
+async fn send(command: &Cmd, connection: &mut MultiplexedConnection, asking: bool) -> RedisResult<Value> {
     if !asking {
         return command.query_async(connection).await;
     }
     // One packet, since the permission holds for the next command of the connection only.
     let mut pair = Pipeline::with_capacity(2);
     pair.cmd("ASKING").ignore();
-    pair.add_command(command);
+    pair.add_command(command.clone());
     let (value,) = pair.query_async(connection).await?;
     Ok(value)
 }
 
 fn by_hash(script: &Script, key: &str, args: &[&str]) -> Cmd {
-    let mut command = redis::cmd("EVALSHA");
-    command.arg(&script.hash).arg(1).arg(key).arg(args);
+    // Room for every script's arguments.
+    let mut command = Cmd::with_capacity(32, 256);
+    command.arg("EVALSHA").arg(&script.hash).arg(1).arg(key).arg(args);
     command
 }
 

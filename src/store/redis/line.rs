@@ -122,6 +122,11 @@ impl Line {
     }
 
     async fn connection(&self, after: Generation) -> Result<(Generation, MultiplexedConnection), String> {
+        if let Phase::Up(generation, connection) = &*self.phase.borrow()
+            && *generation > after
+        {
+            return Ok((*generation, connection.clone()));
+        }
         let mut phase = self.phase.clone();
         let settled = |phase: &Phase| match phase {
             Phase::Connecting => false,

@@ -13,7 +13,7 @@
 //! | `y` | failure: `c` too many codes, `m` mail rejected, `l` state lost |
 
 use chrono::{DateTime, Utc};
-use redis::{Value, from_redis_value};
+use redis::Value;
 
 use crate::domain::attempt::{Attempt, Failure, LinkState, Refusal, SignedIn, State, Status, Verified};
 use crate::domain::secret::{ConfirmationId, Nonce};
@@ -24,8 +24,8 @@ pub(super) struct Garbled;
 
 /// A reply of a script.
 pub(super) enum Reply {
-    /// The attempt as it is now, and what the script says besides.
-    Done(Attempt, Vec<String>),
+    /// The attempt as it is now, and the words that the script says besides.
+    Done(Attempt, String),
     /// The script says this one word, and nothing of an attempt.
     Word(String),
     /// The rules forbid the step.
@@ -34,31 +34,24 @@ pub(super) enum Reply {
 
 impl Reply {
     /// Reads a reply. A record that cannot be understood is one that nobody can vouch for: lost.
-    pub(super) fn read(value: Value) -> Result<Self, Garbled> {
-        let Value::Array(parts) = value else { return Err(Garbled) };
-        let mut parts = parts.into_iter();
-        let word: String = text(parts.next())?;
-        match word.as_str() {
-            "ok" if parts.len() > 0 => {
-                let fields = parts.next().ok_or(Garbled)?;
-                let rest = parts.map(|part| text(Some(part))).collect::<Result<_, _>>()?;
-                Ok(decode(fields).map_or(Self::Refused(Refusal::Lost), |attempt| Self::Done(attempt, rest)))
-            }
-            "lost" => Ok(Self::Refused(Refusal::Lost)),
-            "superseded" => Ok(Self::Refused(Refusal::Superseded)),
-            "over" => {
-                let status = text(parts.next())?;
-                let status = Status::ALL.into_iter().find(|known| known.as_str() == status).ok_or(Garbled)?;
+    pub(super) fn read(value: &Value) -> Result<Self, Garbled> {
+        let Value::BulkString(bytes) = value else { return Err(Garbled) };
+        let text = std::str::from_utf8(bytes).map_err(|_| Garbled)?;
+        let (words, fields) = text.split_once('\n').map_or((text, None), |(words, rest)| (words, Some(rest)));
+        let (word, rest) = words.split_once(' ').unwrap_or((words, ""));
+        match (word, fields) {
+            ("ok", Some(fields)) => Ok(decode(fields)
+                .map_or(Self::Refused(Refusal::Lost), |attempt| Self::Done(attempt, rest.to_owned()))),
+            ("lost", _) => Ok(Self::Refused(Refusal::Lost)),
+            ("superseded", _) => Ok(Self::Refused(Refusal::Superseded)),
+            ("over", _) => {
+                let status = Status::ALL.into_iter().find(|known| known.as_str() == rest).ok_or(Garbled)?;
                 Ok(Self::Refused(Refusal::Over(status)))
             }
-            "too_soon" => Ok(Self::Refused(Refusal::TooSoon(time(&text(parts.next())?)?))),
-            _ => Ok(Self::Word(word)),
+            ("too_soon", _) => Ok(Self::Refused(Refusal::TooSoon(time(rest)?))),
+            _ => Ok(Self::Word(word.to_owned())),
         }
     }
-}
-
-fn text(value: Option<Value>) -> Result<String, Garbled> {
-    from_redis_value(value.ok_or(Garbled)?).map_err(|_| Garbled)
 }
 
 /// Unix seconds, as they stand in records and arguments.
@@ -127,31 +120,36 @@ pub(super) fn encode(attempt: &Attempt) -> Vec<String> {
 }
 
 /// Reads what [`encode`] and the scripts wrote. Fields of a later version are passed over.
-fn decode(fields: Value) -> Result<Attempt, Garbled> {
-    // So few that looking through them is quicker than hashing.
-    let fields: Vec<(String, String)> = from_redis_value(fields).map_err(|_| Garbled)?;
-    let find = |name| fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    let field = |name| find(name).ok_or(Garbled);
-    let link = link(field("n")?, field("e")?, field("r")?)?;
-    let confirmation = || find("i").map(ConfirmationId::decode).transpose().map_err(|_| Garbled);
-    let state = match field("s")? {
+fn decode(fields: &str) -> Result<Attempt, Garbled> {
+    let mut lines = fields.split('\n');
+    let mut values = [None; 26];
+    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+        if let [letter @ b'a'..=b'z'] = name.as_bytes() {
+            values[usize::from(letter - b'a')] = Some(value);
+        }
+    }
+    let find = |letter: u8| values[usize::from(letter - b'a')];
+    let field = |letter| find(letter).ok_or(Garbled);
+    let link = link(field(b'n')?, field(b'e')?, field(b'r')?)?;
+    let confirmation = || find(b'i').map(ConfirmationId::decode).transpose().map_err(|_| Garbled);
+    let state = match field(b's')? {
         "p" => State::Pending,
         "c" => State::AwaitingCode,
         "v" => State::Verified(Verified {
-            at: time(field("v")?)?,
-            signed_in: match field("w")? {
+            at: time(field(b'v')?)?,
+            signed_in: match field(b'w')? {
                 "r" => Some(SignedIn::Requester),
                 "o" => Some(SignedIn::Opener),
                 "b" => Some(SignedIn::Both),
                 "" => None,
                 _ => return Err(Garbled),
             },
-            same_client: field("o")? == flag(true),
+            same_client: field(b'o')? == flag(true),
             confirmation: confirmation()?,
         }),
         "d" => State::Denied(confirmation()?.ok_or(Garbled)?),
         "x" => State::Canceled,
-        "f" => State::Failed(match field("y")? {
+        "f" => State::Failed(match field(b'y')? {
             "c" => Failure::TooManyCodes,
             "m" => Failure::MailRejected,
             "l" => Failure::StateLost,
@@ -161,13 +159,13 @@ fn decode(fields: Value) -> Result<Attempt, Garbled> {
     };
     Ok(Attempt {
         nonce: link.nonce,
-        created_at: time(field("c")?)?,
+        created_at: time(field(b'c')?)?,
         expires_at: link.expires_at,
-        ends_at: time(field("l")?)?,
+        ends_at: time(field(b'l')?)?,
         resend_after: link.resend_after,
-        code_tries_left: field("t")?.parse().map_err(|_| Garbled)?,
-        mailing: find("m").is_some(),
-        by_api_key: find("k").is_some(),
+        code_tries_left: field(b't')?.parse().map_err(|_| Garbled)?,
+        mailing: find(b'm').is_some(),
+        by_api_key: find(b'k').is_some(),
         state,
     })
 }

@@ -5,14 +5,14 @@
 -- ARGV[3]  now, in unix seconds
 -- ARGV[4]  '1' when the code is the right one for that nonce, else ''
 -- ARGV[5]  who is signed in by it: 'r' requester, 'o' opener, 'b' both, '' nobody
--- Result   {'ok', fields, 'right'}, {'ok', fields, 'again'} when repeated, {'ok', fields, 'wrong', tries left}, {'lost'}, {'over', status}
+-- Result   'ok right' fields, 'ok again' fields when repeated, 'ok wrong <tries left>' fields, 'lost', 'over <status>'
 local record = load()
-if not record then return { 'lost' } end
+if not record then return 'lost' end
 local current, right = record.n == ARGV[2], ARGV[4] == '1'
 -- Verified without a confirmation: it was a code that did it, and this is its repetition.
 if record.s == 'v' and not record.i and current and right then return ok('again') end
 local ended = over(record, ARGV[3])
-if ended then return { 'over', ended } end
+if ended then return 'over ' .. ended end
 if record.s ~= 'c' or not current then return ok('wrong', record.t) end
 if right then
   redis.call('HSET', KEYS[1], 's', 'v', 'v', ARGV[3], 'w', ARGV[5], 'o', '')

@@ -5,8 +5,9 @@
 -- A record is vouched for by the server process that wrote it, as long as it writes the same history: a restart
 -- changes `run_id`, a failover or a full resynchronisation `master_replid`. The fence is a hash of both.
 --
--- Replies are arrays. The first element is a word: 'ok' (then the fields of the record as an array), 'lost',
--- 'superseded', 'over' (then a status) or 'too_soon' (then a time in unix seconds).
+-- A reply is one text, which both sides make and read more cheaply than an array: words on its first line, which
+-- begin with 'ok', 'lost', 'superseded', 'over' (then a status) or 'too_soon' (then a time in unix seconds). After 'ok'
+-- follow the fields of the record: a line for each name, and one for its value.
 local OVER = { v = 'verified', d = 'denied', x = 'canceled', f = 'failed' }
 
 local function info(section)
@@ -25,7 +26,8 @@ local function fence()
   return string.sub(redis.sha1hex(run .. history), 1, 16)
 end
 
--- The record as a table, or nil when there is none that the server can vouch for.
+-- The record as a table, and as it is kept: names and values in turn. Nil when there is none that the server can vouch
+-- for.
 local function load()
   -- Before anything is said of the record, even that it is not there: a replica may lack what its master has.
   local present = fence()
@@ -37,7 +39,7 @@ local function load()
   local record = {}
   for i = 1, #flat, 2 do record[flat[i]] = flat[i + 1] end
   if not record.f or record.f ~= present then return nil end
-  return record
+  return record, flat
 end
 
 -- The status of a record that is over at `now`, or nil.
@@ -47,8 +49,12 @@ local function over(record, now)
   return nil
 end
 
+local function with(flat, ...)
+  return table.concat({ 'ok', ... }, ' ') .. '\n' .. table.concat(flat, '\n')
+end
+
 local function ok(...)
-  return { 'ok', redis.call('HGETALL', KEYS[1]), ... }
+  return with(redis.call('HGETALL', KEYS[1]), ...)
 end
 
 -- Tells every replica that the attempt of KEYS[1] ('lg:a:' and its id) has changed.

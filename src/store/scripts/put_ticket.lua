@@ -3,6 +3,6 @@
 -- KEYS[1]  lg:t:<nonce>
 -- ARGV[1]  'on' or 'off': whether records are fenced
 -- ARGV[2]  time to live, in milliseconds
--- Result   {'ok'}
+-- Result   'ok'
 redis.call('SET', KEYS[1], 'f' .. fence(), 'NX', 'PX', ARGV[2])
-return { 'ok' }
+return 'ok'

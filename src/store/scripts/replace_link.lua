@@ -6,13 +6,13 @@
 -- ARGV[3]  nonce of the new link
 -- ARGV[4]  when the new link ends, in unix seconds
 -- ARGV[5]  when another mail may be asked for, in unix seconds
--- Result   {'ok', fields, nonce, end, next mail} with the last three of the link that was replaced; {'lost'},
---          {'over', status}, {'too_soon', time}
+-- Result   'ok <nonce> <end> <next mail>' fields with the last three of the link that was replaced; 'lost',
+--          'over <status>', 'too_soon <time>'
 local record = load()
-if not record then return { 'lost' } end
+if not record then return 'lost' end
 local ended = over(record, ARGV[2])
-if ended then return { 'over', ended } end
-if tonumber(ARGV[2]) < tonumber(record.r) then return { 'too_soon', record.r } end
+if ended then return 'over ' .. ended end
+if tonumber(ARGV[2]) < tonumber(record.r) then return 'too_soon ' .. record.r end
 local ends = tonumber(ARGV[4]) < tonumber(record.l) and ARGV[4] or record.l
 local same = record.s == 'p' and record.n == ARGV[3] and record.e == ends and record.r == ARGV[5]
 redis.call('HSET', KEYS[1], 's', 'p', 'n', ARGV[3], 'e', ends, 'r', ARGV[5])
