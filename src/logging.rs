@@ -97,23 +97,33 @@ fn is_capped(target: &str) -> bool {
 /// Those of `out`.
 pub fn write_text(out: &mut impl Write, time: &impl Display, record: &Record<'_>) -> io::Result<()> {
     let mut line = String::with_capacity(256);
-    let _ = write!(line, "{time} {:<5} {}: ", record.level(), escaped(record.target()));
+    let _ = write!(line, "{time} ");
+    let level = record.level().as_str();
+    line.push_str(level);
+    // Levels have four letters or five.
+    line.push_str(if level.len() < 5 { "  " } else { " " });
+    line.push_str(&escaped(record.target()));
+    line.push_str(": ");
     line.push_str(&escaped(&message(record)));
     let mut field = |key: &str, value: &Value<'_>| {
-        let text = match value.to_borrowed_str() {
-            Some(text) => Cow::Borrowed(text),
-            None => match as_json(value) {
+        line.push(' ');
+        line.push_str(&escaped(key));
+        line.push('=');
+        let text = match (value.to_borrowed_str(), value.to_u64()) {
+            (Some(text), _) => Cow::Borrowed(text),
+            (None, Some(number)) => Cow::Owned(number.to_string()),
+            (None, None) => match as_json(value) {
                 Json::String(text) => Cow::Owned(text),
                 other => Cow::Owned(other.to_string()),
             },
         };
-        let plain = !text.is_empty() && !text.contains([' ', '"', '=']);
+        let plain = !text.is_empty() && !text.bytes().any(|b| matches!(b, b' ' | b'"' | b'='));
         let text = escaped(&text);
-        let _ = if plain {
-            write!(line, " {}={text}", escaped(key))
+        if plain {
+            line.push_str(&text);
         } else {
-            write!(line, " {}=\"{}\"", escaped(key), text.replace('"', "\\\""))
-        };
+            let _ = write!(line, "\"{}\"", text.replace('"', "\\\""));
+        }
     };
     for_each_field(record, &mut field);
     line.push('\n');
@@ -185,10 +195,15 @@ fn for_each_field(record: &Record<'_>, field: &mut dyn FnMut(&str, &Value<'_>)) 
     let _ = record.key_values().visit(&mut Each(field));
 }
 
+/// Whether a byte is a visible ASCII character, or a space.
+const fn is_printable(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~')
+}
+
 /// Escapes what would end the line or change how the rest of it looks: control characters, line and paragraph
 /// separators, and overrides of the writing direction.
 fn escaped(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+    if text.bytes().all(is_printable) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len());
