@@ -1,11 +1,12 @@
 //! Hashes, keyed and plain, and fresh secrets.
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::SHA256;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use uuid::{NoContext, Timestamp, Uuid};
+use zeroize::Zeroizing;
 
 use super::{KeyHandle, NetworkHash};
 use crate::domain::email::EmailAddress;
@@ -50,15 +51,19 @@ pub fn fresh_attempt_id(now: DateTime<Utc>) -> AttemptId {
 
 /// SHA-256 over a label and parts, each preceded by its length, so that no two lists of parts collide.
 fn plain(label: &str, parts: &[&[u8]]) -> [u8; 32] {
-    let mut context = Context::new(&SHA256);
-    context.update(label.as_bytes());
+    sha256(&framed(label, parts))
+}
+
+/// A label and parts, each preceded by its length. In one piece, since a hash takes each of many by itself.
+fn framed(label: &str, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    let length = label.len() + parts.iter().map(|part| 8 + part.len()).sum::<usize>();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length));
+    bytes.extend_from_slice(label.as_bytes());
     for part in parts {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part);
     }
-    let mut out = [0; 32];
-    out.copy_from_slice(context.finish().as_ref());
-    out
+    bytes
 }
 
 fn first16(bytes: &[u8; 32]) -> [u8; 16] {
@@ -93,26 +98,21 @@ pub fn session_id(attempt: AttemptId, verified_at: DateTime<Utc>) -> SessionId {
 /// The subject of an address: `user_` and a SHA-256 in hexadecimal.
 #[must_use]
 pub fn subject(email: &EmailAddress, salt: &str) -> Subject {
-    use std::fmt::Write as _;
-    let mut text = String::from("user_");
-    for byte in plain("linkgate subject", &[salt.as_bytes(), email.as_str().as_bytes()]) {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    Subject::from_digest(text)
+    let hash = plain("linkgate subject", &[salt.as_bytes(), email.as_str().as_bytes()]);
+    // A UUID's bytes in hexadecimal, twice.
+    let [first, second] = [0, 16].map(|from| {
+        let mut half = [0; 16];
+        half.copy_from_slice(&hash[from..from + 16]);
+        Uuid::from_bytes(half).simple()
+    });
+    Subject::from_digest(format!("user_{first}{second}"))
 }
 
 impl KeyHandle {
     /// HMAC-SHA256 over a label and parts, each preceded by its length.
     fn keyed(&self, label: &str, parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.0.mac);
-        context.update(label.as_bytes());
-        for part in parts {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
         let mut out = [0; 32];
-        out.copy_from_slice(context.sign().as_ref());
+        out.copy_from_slice(hmac::sign(&self.0.mac, &framed(label, parts)).as_ref());
         out
     }
 
