@@ -65,7 +65,7 @@ pub(super) async fn start(
 pub(super) fn started_response(state: &HttpState, started: Started) -> HttpResponse {
     let mut response = HttpResponse::Created();
     if let Some(secret) = &started.new_client {
-        response.cookie(state.cookies.for_client(secret));
+        response.append_header(state.cookies.for_client(secret));
     }
     response.json(StartedJson::from(started))
 }
@@ -214,7 +214,7 @@ pub(super) async fn redeem(
         Redeemed::EmailProof { email_proof, expires_in, email_address, subject } => {
             let mut response = HttpResponse::Ok();
             if let Some(cookie) = verified_cookie(&state, &who, &email_address) {
-                response.cookie(cookie);
+                response.append_header(cookie);
             }
             response.json(json!({
                 "object": "email_proof",

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use actix_web::guard::GuardContext;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::{BytesMut, Data, Payload};
 use actix_web::{FromRequest, HttpRequest, dev};
@@ -13,8 +14,9 @@ use serde::de::{
     DeserializeOwned, Deserializer, IntoDeserializer as _, MapAccess, Visitor, value::MapAccessDeserializer,
 };
 
+use super::cookies::Cookies;
 use super::problem::{Code, Problem};
-use super::state::{Cookies, HttpState};
+use super::state::HttpState;
 use crate::domain::locale::Locale;
 use crate::domain::network::Network;
 use crate::domain::secret::ClientSecret;
@@ -211,7 +213,9 @@ fn read(
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION);
     let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    // What `to_str` takes, which looks at each of some 400 characters by itself.
+    let text = std::str::from_utf8(value.as_bytes()).ok().filter(|text| text.is_ascii())?;
+    let (scheme, token) = text.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
@@ -230,6 +234,39 @@ pub(super) fn only<'h>(
 
 /// The header in which clients without cookies send their secret.
 pub(super) const LINKGATE_CLIENT: HeaderName = HeaderName::from_static("linkgate-client");
+
+/// Whether a path is that of a link.
+pub(super) fn is_link(request: &GuardContext<'_>) -> bool {
+    below_prefix(request).is_some_and(is_segment)
+}
+
+/// Whether a path is that of a link, with `/reissue` behind it.
+pub(super) fn is_reissue(request: &GuardContext<'_>) -> bool {
+    let token = below_prefix(request).and_then(|rest| rest.strip_suffix("/reissue"));
+    token.is_some_and(is_segment)
+}
+
+fn below_prefix<'r>(request: &'r GuardContext<'_>) -> Option<&'r str> {
+    Some(request.head().uri.path().strip_prefix('/')?.split_once('/')?.1)
+}
+
+fn is_segment(text: &str) -> bool {
+    !text.is_empty() && !text.contains('/')
+}
+
+/// The link token in a path.
+pub(super) struct PathToken(pub(super) String);
+
+impl FromRequest for PathToken {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        // What is behind the prefix, decoded but for what no token has.
+        let token = request.match_info().unprocessed().split('/').nth(1);
+        std::future::ready(Ok(Self(token.unwrap_or_default().to_owned())))
+    }
+}
 
 /// Who calls, and how it proves itself.
 pub(super) struct Who {
@@ -299,14 +336,21 @@ pub(super) fn user_agent_of(request: &HttpRequest) -> Option<String> {
 /// framework's own reader decodes `%5F` in names, cuts any Unicode space off them, and reads no cookie at all beside one
 /// that is no UTF-8: it would believe what a neighbour was free to plant.
 pub(super) fn cookie<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
-    let pairs =
-        request.headers().get_all(header::COOKIE).flat_map(|line| line.as_bytes().split(|b| *b == b';'));
-    let mut found =
-        pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="));
-    match (found.next(), found.next()) {
-        (Some(value), None) => std::str::from_utf8(value).ok(),
-        _ => None,
+    let mut found = None;
+    for line in request.headers().get_all(header::COOKIE).map(HeaderValue::as_bytes) {
+        let ends = memchr::memchr_iter(b';', line).chain(std::iter::once(line.len()));
+        let mut begin = 0;
+        for end in ends {
+            let pair = line[begin..end].trim_ascii();
+            begin = end + 1;
+            if let Some(value) = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
+                && found.replace(value).is_some()
+            {
+                return None;
+            }
+        }
     }
+    std::str::from_utf8(found?).ok()
 }
 
 /// The state of the server.

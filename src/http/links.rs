@@ -1,17 +1,17 @@
 //! `/v/{link_token}`: what the mailed link leads to.
 
-use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{LOCATION, ORIGIN};
-use actix_web::web::{Data, Path};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use minijinja::context;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::context::to_its_end;
-use super::extract::{FormOrJson, Who, Word, only, user_agent_of, wants_json, wants_page};
-use super::pages::{Forms, Powers, Scripts, human_browser, human_time};
+use super::cookies::SetCookie;
+use super::extract::{FormOrJson, PathToken, Who, Word, only, user_agent_of, wants_json, wants_page};
+use super::pages::{Forms, LinkFacts, LinkShape, Powers, Scripts, human_browser, human_time};
 use super::problem::{Code, Problem};
 use super::sessions::{session_json, verified_cookie};
 use super::state::HttpState;
@@ -26,7 +26,7 @@ use crate::token::{Link, fresh_bytes};
 pub(super) async fn open(
     state: Data<HttpState>,
     request: HttpRequest,
-    token: Path<String>,
+    PathToken(token): PathToken,
     mut who: Who,
 ) -> Result<HttpResponse, Problem> {
     let json = wants_json(&request);
@@ -64,8 +64,8 @@ fn with_client(
     new_client: Option<&ClientSecret>,
 ) -> HttpResponse {
     if let Some(secret) = new_client {
-        // A cookie with a name and value of our own making always fits a header.
-        let _ = response.add_cookie(&state.cookies.for_client(secret));
+        let (name, cookie) = state.cookies.for_client(secret);
+        response.headers_mut().append(name, cookie);
     }
     response
 }
@@ -75,17 +75,23 @@ pub(super) fn link_page(state: &HttpState, link: &Link, page: &LinkPage) -> Http
         scripts: if page.confirm == Confirm::Automatic { Scripts::Inline } else { Scripts::None },
         ..forms_of(state, link)
     };
-    let continue_url =
-        (page.confirm == Confirm::Mismatch).then(|| continue_url(state, link, "client_mismatch"));
-    let values = context! {
-        confirm => page.confirm.as_str(),
-        confirmation => page.confirmation.as_str(),
-        sign_in_here => page.sign_in_here,
-        ticket => link.particulars.ticket,
-        continue_url => continue_url.flatten(),
-        ..facts(link)
+    let particulars = &link.particulars;
+    let shape = LinkShape {
+        confirm: page.confirm,
+        purpose: particulars.purpose,
+        sign_in_here: page.sign_in_here,
+        ticket: particulars.ticket,
     };
-    state.pages.page(StatusCode::OK, "link.html", link.particulars.locale, &powers, values)
+    let mismatch = page.confirm == Confirm::Mismatch;
+    let continue_url = mismatch.then(|| continue_url(state, link, "client_mismatch")).flatten();
+    let facts = LinkFacts {
+        confirmation: &page.confirmation,
+        email_address: &particulars.email,
+        requested_at: link.issued_at,
+        requested_from: particulars.browser.as_deref(),
+        continue_url: continue_url.as_deref(),
+    };
+    state.pages.link(shape, particulars.locale, &powers, &facts)
 }
 
 /// What every page about a link says of it.
@@ -140,7 +146,7 @@ pub(super) struct DecisionBody {
 pub(super) async fn decide(
     state: Data<HttpState>,
     request: HttpRequest,
-    token: Path<String>,
+    PathToken(token): PathToken,
     who: Who,
     body: FormOrJson<DecisionBody>,
 ) -> Result<HttpResponse, Problem> {
@@ -212,16 +218,15 @@ fn confirmed_page(
         state.pages.page(StatusCode::OK, "done.html", locale, &Powers::default(), values)
     };
     if let Confirmed::Verified { here: Some(here), .. } = confirmed {
-        for cookie in opener_cookies(state, here, who) {
-            // As above, it always fits.
-            let _ = response.add_cookie(&cookie);
+        for (name, cookie) in opener_cookies(state, here, who) {
+            response.headers_mut().append(name, cookie);
         }
     }
     response
 }
 
 /// What an opener that is signed in keeps: its session, and that it has verified the address.
-fn opener_cookies(state: &HttpState, here: &OpenerSession, who: &Who) -> Vec<Cookie<'static>> {
+fn opener_cookies(state: &HttpState, here: &OpenerSession, who: &Who) -> Vec<SetCookie> {
     let session = state.cookies.for_session(&here.renewal_token, here.expires_at, state.service.now());
     std::iter::once(session).chain(verified_cookie(state, who, here.email())).collect()
 }
@@ -286,10 +291,10 @@ async fn confirmed_json(
             if let Some(here) = here {
                 if who.by_header {
                     let session = state.service.opener_session(&here, &who.caller).await?;
-                    body["session"] = session_json(&session, true);
+                    body["session"] = json!(session_json(&session, true));
                 } else {
                     for cookie in opener_cookies(state, &here, who) {
-                        response.cookie(cookie);
+                        response.append_header(cookie);
                     }
                 }
             }
@@ -334,7 +339,7 @@ fn undecided_page(
 pub(super) async fn reissue(
     state: Data<HttpState>,
     request: HttpRequest,
-    token: Path<String>,
+    PathToken(token): PathToken,
     mut who: Who,
 ) -> Result<HttpResponse, Problem> {
     let json = wants_json(&request);

@@ -8,6 +8,7 @@ mod attempts;
 pub mod bench;
 pub(crate) mod connection;
 mod context;
+mod cookies;
 mod dev;
 mod discovery;
 mod extract;
@@ -55,16 +56,39 @@ macro_rules! at {
     };
 }
 
+/// The same for a path that is told by its prefix and a guard: to match a link's 500 characters against a pattern takes
+/// longer than all other routing.
+macro_rules! below {
+    ($table:ident, $prefix:literal, $guard:path, at!($path:literal, $allow:literal, $($method:ident => $handler:path),+)) => {
+        let scope = || web::scope($prefix).app_data(Pattern($path)).guard(guards::fn_guard($guard));
+        $($table.service(scope().guard(of::$method()).default_service(web::to($handler)));)+
+        $table.service(scope().default_service(web::to(|| async { not_allowed($allow) })));
+    };
+}
+
 /// The path of a route as the table has it: its name in metrics and the log.
 struct Pattern(&'static str);
 
+/// What tells methods apart.
+mod of {
+    use actix_web::guard::{Any, Get, Guard, Head, Post};
+
+    pub(super) fn get() -> impl Guard {
+        // RFC 9110, section 9.1: whatever answers GET answers HEAD.
+        Any(Get()).or(Head())
+    }
+
+    pub(super) fn post() -> impl Guard {
+        Post()
+    }
+}
+
 fn get() -> Route {
-    // RFC 9110, section 9.1: whatever answers GET answers HEAD.
-    web::route().guard(guards::Any(guards::Get()).or(guards::Head()))
+    web::route().guard(of::get())
 }
 
 fn post() -> Route {
-    web::post()
+    web::route().guard(of::post())
 }
 
 fn delete() -> Route {
@@ -75,12 +99,28 @@ fn not_allowed(allow: &'static str) -> HttpResponse {
     Problem { allow: Some(allow), ..Problem::new(Code::MethodNotAllowed) }.error_response()
 }
 
-/// Every public route. Only what is public is compressed: not what carries secrets, and not event streams.
+/// Every public route. They are tried in this order; one without parameters costs next to nothing. Only what is public
+/// is compressed: not what carries secrets, and not event streams.
 pub(crate) fn routes(state: &Data<HttpState>) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let dev = state.dev;
     move |table| {
+        below!(
+            table,
+            "/v",
+            extract::is_link,
+            at!("/v/{link_token}", "GET, HEAD, POST", get => links::open, post => links::decide)
+        );
+        below!(
+            table,
+            "/v",
+            extract::is_reissue,
+            at!("/v/{link_token}/reissue", "POST", post => links::reissue)
+        );
         table
             .service(at!("/v1/attempts", "POST", post => attempts::start))
+            .service(at!("/v1/session", "GET, HEAD, DELETE", get => sessions::read, delete => sessions::sign_out))
+            .service(at!("/v1/session/token", "POST", post => sessions::token))
+            .service(at!("/.well-known/jwks.json", "GET, HEAD", get => discovery::jwks))
             .service(
                 at!("/v1/attempts/{id}", "GET, HEAD, DELETE", delete => attempts::cancel)
                     .route(get().service(fn_service(status::read))),
@@ -89,14 +129,9 @@ pub(crate) fn routes(state: &Data<HttpState>) -> impl FnOnce(&mut ServiceConfig)
             .service(at!("/v1/attempts/{id}/code", "POST", post => attempts::code))
             .service(at!("/v1/attempts/{id}/resend", "POST", post => attempts::resend))
             .service(at!("/v1/attempts/{id}/redeem", "POST", post => attempts::redeem))
-            .service(at!("/v/{link_token}", "GET, HEAD, POST", get => links::open, post => links::decide))
-            .service(at!("/v/{link_token}/reissue", "POST", post => links::reissue))
             .service(at!("/v1/tickets/redeem", "POST", post => sessions::redeem_ticket))
-            .service(at!("/v1/session", "GET, HEAD, DELETE", get => sessions::read, delete => sessions::sign_out))
-            .service(at!("/v1/session/token", "POST", post => sessions::token))
             .service(at!("/v1/admin/attempts/{id}", "GET, HEAD, DELETE", get => admin::attempt, delete => admin::end_attempt))
             .service(at!("/v1/admin/sessions/{id}", "DELETE", delete => admin::end_session))
-            .service(at!("/.well-known/jwks.json", "GET, HEAD", get => discovery::jwks))
             .service(at!("/openapi.yaml", "GET, HEAD", get => discovery::openapi).wrap(Compress::default()))
             .service(at!("/docs", "GET, HEAD", get => discovery::docs).wrap(Compress::default()))
             .service(at!("/problems", "GET, HEAD", get => discovery::problems))

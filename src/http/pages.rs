@@ -1,6 +1,10 @@
 //! Pages for people: templates, texts and the headers that they need. All of it is built into the binary.
 
+mod link;
+mod skeleton;
+
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::OnceLock;
 
 use actix_web::HttpResponse;
@@ -12,6 +16,8 @@ use chrono::{DateTime, Utc};
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 
+use self::link::Skeletons;
+pub(super) use self::link::{LinkFacts, LinkShape};
 use super::context::current;
 use super::problem::{Code, Problem};
 use crate::domain::locale::Locale;
@@ -19,7 +25,15 @@ use crate::domain::locale::Locale;
 /// Room for a page about a link, in bytes.
 const PAGE_SIZE: usize = 12 * 1024;
 
+/// The style of pages about a link, which phones load.
 const STYLE: &str = include_str!("pages/style.css");
+
+/// What all other pages need besides: forms, tables, lists.
+const MORE_STYLE: &str = concat!(include_str!("pages/style.css"), include_str!("pages/more.css"));
+
+/// The pages about a link.
+const SMALL_PAGES: [&str; 4] = ["link.html", "code.html", "done.html", "error.html"];
+
 const SCRIPT: &str = include_str!("pages/page.js");
 
 const TEMPLATES: &[(&str, &str)] = &[
@@ -72,12 +86,12 @@ pub(super) enum Forms {
 pub(super) struct Pages {
     environment: Environment<'static>,
     app_name: Value,
-    style: Value,
+    styles: [Style; 2],
     script: Value,
-    style_hash: String,
     script_hash: String,
     texts: BTreeMap<&'static str, Value>,
     docs: OnceLock<Result<Vec<u8>, minijinja::Error>>,
+    links: Skeletons,
 }
 
 impl Pages {
@@ -99,13 +113,13 @@ impl Pages {
         Ok(Self {
             environment,
             app_name: Value::from(app_name),
-            // Made once: a value is shared by all pages that show it. Nothing in them is to be escaped.
-            style: Value::from_safe_string(STYLE.to_owned()),
+            styles: [STYLE, MORE_STYLE].map(Style::new),
+            // Made once: a value is shared by all pages that show it. Nothing in it is to be escaped.
             script: Value::from_safe_string(SCRIPT.to_owned()),
-            style_hash: source_hash(STYLE),
             script_hash: source_hash(SCRIPT),
             texts,
             docs: OnceLock::new(),
+            links: Skeletons::default(),
         })
     }
 
@@ -128,10 +142,7 @@ impl Pages {
         powers: &Powers,
         values: Value,
     ) -> HttpResponse {
-        match self.render(name, locale, values) {
-            Ok(html) => self.answer(status, name, locale, powers, Ok(html)),
-            Err(error) => self.answer(status, name, locale, powers, Err(&error)),
-        }
+        self.answer(status, name, locale, powers, self.render(name, locale, values))
     }
 
     fn answer(
@@ -140,12 +151,12 @@ impl Pages {
         name: &str,
         locale: Locale,
         powers: &Powers,
-        rendered: Result<Vec<u8>, &minijinja::Error>,
+        rendered: Result<Vec<u8>, impl Display>,
     ) -> HttpResponse {
         match rendered {
             Ok(html) => HttpResponse::build(status)
                 .content_type("text/html; charset=utf-8")
-                .insert_header((header::CONTENT_SECURITY_POLICY, self.csp(powers)))
+                .insert_header((header::CONTENT_SECURITY_POLICY, self.csp(name, powers)))
                 .insert_header((header::CONTENT_LANGUAGE, locale.as_str()))
                 .body(html),
             Err(error) => {
@@ -157,7 +168,7 @@ impl Pages {
 
     fn render(&self, name: &str, locale: Locale, values: Value) -> Result<Vec<u8>, minijinja::Error> {
         let common = context! {
-            style => self.style.clone(),
+            style => self.style_of(name).text.clone(),
             script => self.script.clone(),
             lang => locale.as_str(),
             app_name => self.app_name.clone(),
@@ -197,8 +208,12 @@ impl Pages {
         response
     }
 
-    fn csp(&self, powers: &Powers) -> String {
-        let style = &self.style_hash;
+    fn style_of(&self, name: &str) -> &Style {
+        &self.styles[usize::from(!SMALL_PAGES.contains(&name))]
+    }
+
+    fn csp(&self, name: &str, powers: &Powers) -> String {
+        let style = &self.style_of(name).hash;
         let scripts = match powers.scripts {
             Scripts::None => String::new(),
             Scripts::Inline => format!("; script-src '{}'", self.script_hash),
@@ -214,6 +229,18 @@ impl Pages {
             "default-src 'none'; style-src '{style}'; base-uri 'none'; frame-ancestors 'none'; \
              form-action {forms}{scripts}{frames}"
         )
+    }
+}
+
+/// A style sheet, as pages show it and as their policy names it.
+struct Style {
+    text: Value,
+    hash: String,
+}
+
+impl Style {
+    fn new(text: &str) -> Self {
+        Self { text: Value::from_safe_string(text.to_owned()), hash: source_hash(text) }
     }
 }
 

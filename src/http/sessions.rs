@@ -1,12 +1,12 @@
 //! `/v1/session` and `/v1/tickets`: sessions after sign-in.
 
-use actix_web::cookie::Cookie;
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
+use super::cookies::SetCookie;
 use super::extract::{Json, OptionalJson, Who, bearer, cookie};
 use super::problem::{Code, Problem};
 use super::state::HttpState;
@@ -14,25 +14,51 @@ use crate::domain::email::EmailAddress;
 use crate::flow::SessionGrant;
 use crate::token::Identity;
 
-/// The session as JSON. The renewal token is in it for clients without cookies only.
-pub(super) fn session_json(session: &SessionGrant, with_renewal: bool) -> Value {
-    let mut body = json!({
-        "object": "session",
-        "id": session.identity.session.to_string(),
-        "session_token": session.session_token,
-        "expires_in": session.expires_in.as_secs(),
-        "expires_at": session.expires_at,
-        "client_id": session.client_id,
-        "user": user_json(&session.identity),
-    });
-    if with_renewal && let Some(renewal) = &session.renewal_token {
-        body["renewal_token"] = renewal.as_str().into();
-    }
-    body
+/// A session, as the API tells it.
+#[derive(Serialize)]
+pub(super) struct SessionJson<'a> {
+    object: &'static str,
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<u64>,
+    expires_at: DateTime<Utc>,
+    client_id: Option<&'a str>,
+    user: UserJson<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewal_token: Option<&'a str>,
 }
 
-fn user_json(identity: &Identity) -> Value {
-    json!({ "id": identity.subject.as_str(), "email_address": identity.email.as_str() })
+#[derive(Serialize)]
+struct UserJson<'a> {
+    id: &'a str,
+    email_address: &'a str,
+}
+
+impl<'a> SessionJson<'a> {
+    fn of(identity: &'a Identity, client_id: Option<&'a str>, expires_at: DateTime<Utc>) -> Self {
+        Self {
+            object: "session",
+            id: identity.session.to_string(),
+            session_token: None,
+            expires_in: None,
+            expires_at,
+            client_id,
+            user: UserJson { id: identity.subject.as_str(), email_address: identity.email.as_str() },
+            renewal_token: None,
+        }
+    }
+}
+
+/// The session as JSON. The renewal token is in it for clients without cookies only.
+pub(super) fn session_json(session: &SessionGrant, with_renewal: bool) -> SessionJson<'_> {
+    SessionJson {
+        session_token: Some(&session.session_token),
+        expires_in: Some(session.expires_in.as_secs()),
+        renewal_token: session.renewal_token.as_deref().filter(|_| with_renewal),
+        ..SessionJson::of(&session.identity, session.client_id.as_deref(), session.expires_at)
+    }
 }
 
 /// The session, with its cookie for clients that keep cookies.
@@ -41,16 +67,16 @@ pub(super) fn session_response(state: &HttpState, session: &SessionGrant, who: &
     if !who.by_header
         && let Some(renewal) = &session.renewal_token
     {
-        response.cookie(state.cookies.for_session(renewal, session.expires_at, state.service.now()));
+        response.append_header(state.cookies.for_session(renewal, session.expires_at, state.service.now()));
     }
     if let Some(cookie) = verified_cookie(state, who, &session.identity.email) {
-        response.cookie(cookie);
+        response.append_header(cookie);
     }
     response.json(session_json(session, who.by_header))
 }
 
 /// The cookie by which a client proves from now on that it has verified this address.
-pub(super) fn verified_cookie(state: &HttpState, who: &Who, email: &EmailAddress) -> Option<Cookie<'static>> {
+pub(super) fn verified_cookie(state: &HttpState, who: &Who, email: &EmailAddress) -> Option<SetCookie> {
     let client = who.caller.client.as_ref().filter(|_| !who.by_header)?;
     let mark = state.service.address_mark(&client.fingerprint, email);
     Some(state.cookies.for_verified(mark, &who.caller.marks))
@@ -84,13 +110,8 @@ pub(super) async fn read(
 ) -> Result<HttpResponse, Problem> {
     let renewal = cookie(&request, &state.cookies.session);
     let session = state.service.current_session(renewal, &who.caller).await?;
-    Ok(HttpResponse::Ok().json(json!({
-        "object": "session",
-        "id": session.identity.session.to_string(),
-        "user": user_json(&session.identity),
-        "client_id": session.client_id,
-        "expires_at": session.expires_at,
-    })))
+    let body = SessionJson::of(&session.identity, Some(&session.client_id), session.expires_at);
+    Ok(HttpResponse::Ok().json(body))
 }
 
 /// The body of clients without cookies.
@@ -137,5 +158,5 @@ pub(super) async fn sign_out(
     }
     let renewal = renewal(&state, &request, body);
     state.service.sign_out(renewal.as_deref(), &who.caller).await?;
-    Ok(HttpResponse::NoContent().cookie(state.cookies.without_session()).finish())
+    Ok(HttpResponse::NoContent().append_header(state.cookies.without_session()).finish())
 }

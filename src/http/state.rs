@@ -2,24 +2,15 @@
 
 use std::sync::Arc;
 
-use actix_web::cookie::time::Duration as CookieDuration;
-use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::header::{self, HeaderMap};
-use chrono::{DateTime, Utc};
 
+use super::cookies::Cookies;
 use super::pages::Pages;
 use super::refusals::Refusals;
 use crate::domain::network::TrustedProxies;
-use crate::domain::secret::{AddressMark, ClientSecret};
 use crate::domain::secret_text::SecretText;
 use crate::flow::Service;
 use crate::metrics::Metrics;
-
-/// How long a browser keeps its client secret: the longest that browsers grant.
-const CLIENT_COOKIE_DAYS: i64 = 400;
-
-/// How many addresses of a client are remembered.
-const MARKS: usize = 8;
 
 /// The settings of the HTTP side.
 pub struct HttpSettings {
@@ -104,70 +95,5 @@ impl HttpState {
             (None, Some(site)) => site == b"same-origin",
             (None, None) => false,
         }
-    }
-}
-
-/// The names and attributes of our cookies.
-pub(super) struct Cookies {
-    pub(super) client: String,
-    pub(super) session: String,
-    pub(super) verified: String,
-    secure: bool,
-}
-
-impl Cookies {
-    /// On https the `__Host-` prefix keeps other hosts of the domain from planting cookies (RFC 6265bis, section
-    /// 4.1.3.2); browsers refuse it on http.
-    fn new(https: bool) -> Self {
-        let name = |base: &str| if https { format!("__Host-{base}") } else { base.to_owned() };
-        Self {
-            client: name("linkgate-client"),
-            session: name("linkgate-session"),
-            verified: name("linkgate-verified"),
-            secure: https,
-        }
-    }
-
-    fn cookie(&self, name: &str, value: String, lives: CookieDuration) -> Cookie<'static> {
-        Cookie::build(name.to_owned(), value)
-            .path("/")
-            .http_only(true)
-            .secure(self.secure)
-            .same_site(SameSite::Lax)
-            .max_age(lives)
-            .finish()
-    }
-
-    /// The cookie of a client secret.
-    pub(super) fn for_client(&self, secret: &ClientSecret) -> Cookie<'static> {
-        self.cookie(&self.client, secret.expose().to_owned(), CookieDuration::days(CLIENT_COOKIE_DAYS))
-    }
-
-    /// The cookie of a session.
-    pub(super) fn for_session(
-        &self,
-        renewal_token: &str,
-        ends: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> Cookie<'static> {
-        let lives = CookieDuration::seconds((ends - now).num_seconds().max(0));
-        self.cookie(&self.session, renewal_token.to_owned(), lives)
-    }
-
-    /// The cookie of the addresses that a client has verified: this mark first, then those that it had.
-    pub(super) fn for_verified(&self, mark: AddressMark, others: &[AddressMark]) -> Cookie<'static> {
-        let others = others.iter().filter(|other| **other != mark).take(MARKS - 1);
-        let marks: Vec<String> = std::iter::once(&mark).chain(others).map(AddressMark::encode).collect();
-        self.cookie(&self.verified, marks.join("."), CookieDuration::days(CLIENT_COOKIE_DAYS))
-    }
-
-    /// The marks in that cookie.
-    pub(super) fn marks(text: &str) -> Vec<AddressMark> {
-        text.split('.').take(MARKS).filter_map(|mark| AddressMark::decode(mark).ok()).collect()
-    }
-
-    /// The cookie that removes the session's.
-    pub(super) fn without_session(&self) -> Cookie<'static> {
-        self.cookie(&self.session, String::new(), CookieDuration::ZERO)
     }
 }
