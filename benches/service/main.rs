@@ -1,9 +1,9 @@
 //! The whole service under load, and the parts that it is made of: processor time for each request, rates, latencies,
 //! memory. What the figures mean is in `docs/performance.md`.
 //!
-//! `cargo bench --bench service -- [steps] [wake] [scale] [peers] [--rounds N] [--count N] [--only SETTING]
+//! `cargo bench --bench service -- [steps] [wake] [scale] [waiters] [peers] [--rounds N] [--count N] [--only SETTING]
 //! [--json FILE] [--compare FILE]`: without words, `steps` and `wake`; `--only "1 replica, kept"` takes the steps in that
-//! setting alone. `BENCH_BIN` names another binary than the one that cargo
+//! setting alone; `waiters` is a part of `scale`. `BENCH_BIN` names another binary than the one that cargo
 //! has built. Without cargo's `--bench`, as under `cargo test`, it runs once and briefly.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on fails")]
 #![allow(missing_docs, unreachable_pub, reason = "a bench has no users of its items")]
@@ -106,6 +106,9 @@ fn main() {
     }
     if plan.has("scale") {
         scale::measure(&plan, &sink, &mut figures);
+    }
+    if plan.has("scale") || plan.has("waiters") {
+        wake::scale(&plan, &sink, &mut figures);
     }
     if plan.has("peers") {
         peers::measure(&plan, &sink, &mut figures);

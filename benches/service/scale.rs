@@ -12,7 +12,7 @@ use crate::redis_server::RedisServer;
 use crate::report::{Figures, micros, number};
 use crate::sink::Sink;
 use crate::steps::{Manner, People, Step};
-use crate::{IN_FLIGHT, Plan, parts, wake};
+use crate::{IN_FLIGHT, Plan, parts};
 
 /// What is looked at.
 const STEPS: [Step; 4] = [Step::Start, Step::Poll, Step::Open, Step::Confirm];
@@ -47,16 +47,12 @@ pub(crate) fn measure(plan: &Plan, sink: &Sink, figures: &mut Figures) {
             settings.push(setting);
         }
     }
-    for &waiters in if plan.brief { &[1, 4][..] } else { &[1, 1000, 10_000] } {
-        wake::measure(&Fleet::start(2, sink), waiters, plan, figures);
-    }
     let names: Vec<_> = sizes.iter().map(usize::to_string).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     figures.print("pending", &names, &["Redis memory"]);
     let settings: Vec<_> = settings.iter().map(String::as_str).collect();
     let columns = STEPS.map(Step::name);
     figures.print("scale", &settings, &[&columns[..], &["memory"]].concat());
-    figures.print("wake-up", wake::NAMES, wake::COLUMNS);
 }
 
 /// Puts so many pending attempts into the store, as starts would.

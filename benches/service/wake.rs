@@ -9,6 +9,7 @@ use crate::Plan;
 use crate::driver::{Connection, block_on};
 use crate::fleet::{Fleet, cpu, memory};
 use crate::report::{Figures, micros, number, percentile};
+use crate::sink::Sink;
 use crate::steps::{Manner, People, Step};
 
 /// How long the cost of doing nothing is watched.
@@ -18,6 +19,14 @@ const WATCHED: Duration = Duration::from_secs(3);
 pub(crate) const NAMES: &[&str] = &["1 waiter", "4 waiters", "1000 waiters", "10000 waiters"];
 
 pub(crate) const COLUMNS: &[&str] = &["p50", "p99", "p99.9", "memory", "CPU of waiting"];
+
+/// The same for few, and for many.
+pub(crate) fn scale(plan: &Plan, sink: &Sink, figures: &mut Figures) {
+    for &waiters in if plan.brief { &[1, 4][..] } else { &[1, 1000, 10_000] } {
+        measure(&Fleet::start(2, sink), waiters, plan, figures);
+    }
+    figures.print("wake-up", NAMES, COLUMNS);
+}
 
 /// Lets `waiters` wait on the second replica, and confirms some on the first, one after the other.
 pub(crate) fn measure(fleet: &Fleet, waiters: usize, plan: &Plan, figures: &mut Figures) {
