@@ -1,13 +1,13 @@
 //! The parts that each step is made of, measured by themselves: an exchange of HTTP with a server that has nothing to
 //! say, our own scripts through our own client of Redis, signatures and seals, rendering, a mail.
 //!
-//! All but the server run on a thread of their own, whose processor time is taken.
+//! All but the server run on threads of their own, whose processor time is taken.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use actix_web::{App as HttpApp, HttpResponse, HttpServer, web};
@@ -94,27 +94,50 @@ pub(crate) const fn of(step: Step) -> &'static [&'static str] {
 }
 
 /// Measures all parts.
+///
+/// What waits for others is asked of them by as many threads as the service has, each with its share of what is in flight
+/// and a connection of its own, as there: how much comes together in one wake-up of a thread decides what it costs.
 pub(crate) fn measure(redis_url: &str, sink: &Sink, count: usize, in_flight: usize) -> Costs {
-    let url = redis_url.to_owned();
     let smtp = format!("smtp://{}?tls=none", sink.addr);
-    let apart = std::thread::spawn(move || {
-        let mut costs = Costs::new();
-        block_on(async {
-            store(&url, count, in_flight, &mut costs).await;
-            mail(&smtp, count, in_flight, &mut costs).await;
-        });
-        computed(count, &mut costs);
-        costs
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = |of: usize| of.div_ceil(threads);
+    let (count_of_each, in_flight, together) = (share(count), share(in_flight), Barrier::new(threads));
+    let of_threads: Vec<Costs> = std::thread::scope(|scope| {
+        let start = || {
+            scope.spawn(|| {
+                let load = Share { count: count_of_each, in_flight, together: &together };
+                let mut costs = Costs::new();
+                block_on(async {
+                    store(redis_url, load, &mut costs).await;
+                    mail(&smtp, load, &mut costs).await;
+                });
+                costs
+            })
+        };
+        let started: Vec<_> = (0..threads).map(|_| start()).collect();
+        started.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    apart.join().unwrap()
+    let mut costs = of_threads[0].clone();
+    for (part, cost) in &mut costs {
+        *cost = of_threads.iter().map(|costs| costs[part]).sum::<f64>() / number(threads);
+    }
+    std::thread::scope(|scope| scope.spawn(|| computed(count, &mut costs)).join().unwrap());
+    costs
 }
 
-/// The processor time of this thread for each of `count` runs, so many at once.
-async fn concurrently<F: Future<Output = ()>>(
+/// What one of several threads does.
+#[derive(Clone, Copy)]
+struct Share<'t> {
     count: usize,
     in_flight: usize,
-    run: impl Fn(usize) -> F + 'static,
-) -> f64 {
+    /// Where the threads wait for each other before each part.
+    together: &'t Barrier,
+}
+
+/// The processor time of this thread for each of its runs.
+async fn concurrently<F: Future<Output = ()>>(load: Share<'_>, run: impl Fn(usize) -> F + 'static) -> f64 {
+    let Share { count, in_flight, together } = load;
+    together.wait();
     let run = Rc::new(run);
     let next = Rc::new(std::cell::Cell::new(0));
     let before = thread_cpu();
@@ -156,22 +179,23 @@ pub(crate) async fn open_store(url: &str) -> Arc<dyn AttemptStore> {
     store
 }
 
-async fn store(url: &str, count: usize, in_flight: usize, costs: &mut Costs) {
+async fn store(url: &str, load: Share<'_>, costs: &mut Costs) {
     let store = open_store(url).await;
     let now = SystemClock.now();
-    let all: Rc<Vec<_>> = Rc::new((0..count).map(|_| (token::fresh_attempt_id(now), attempt(now))).collect());
+    let all: Rc<Vec<_>> =
+        Rc::new((0..load.count).map(|_| (token::fresh_attempt_id(now), attempt(now))).collect());
     let (s, a) = (store.clone(), all.clone());
     let create = move |n: usize| {
         let (s, a) = (s.clone(), a.clone());
         async move { assert!(s.create(a[n].0, &a[n].1, a[n].1.ends_at, now).await.unwrap() == Created::Fresh) }
     };
-    costs.insert("script: create", concurrently(count, in_flight, create).await);
+    costs.insert("script: create", concurrently(load, create).await);
     let (s, a) = (store.clone(), all.clone());
     let read = move |n: usize| {
         let (s, a) = (s.clone(), a.clone());
         async move { assert!(s.read(a[n].0).await.unwrap().is_some()) }
     };
-    costs.insert("script: read", concurrently(count, in_flight, read).await);
+    costs.insert("script: read", concurrently(load, read).await);
     let (s, a) = (store.clone(), all.clone());
     let settle = move |n: usize| {
         let (s, a) = (s.clone(), a.clone());
@@ -181,15 +205,15 @@ async fn store(url: &str, count: usize, in_flight: usize, costs: &mut Costs) {
             assert!(s.settle(a[n].0, &a[n].1.nonce, confirmation, &verdict, now).await.is_ok());
         }
     };
-    costs.insert("script: settle", concurrently(count, in_flight, settle).await);
+    costs.insert("script: settle", concurrently(load, settle).await);
     let ended = move |n: usize| {
         let (s, a) = (store.clone(), all.clone());
         async move { assert!(!s.session_ended(session_id(a[n].0, now)).await.unwrap()) }
     };
-    costs.insert("session ended", concurrently(count, in_flight, ended).await);
+    costs.insert("session ended", concurrently(load, ended).await);
 }
 
-async fn mail(url: &str, count: usize, in_flight: usize, costs: &mut Costs) {
+async fn mail(url: &str, load: Share<'_>, costs: &mut Costs) {
     let settings = MailerSettings {
         transport: TransportSettings::parse(url).unwrap_or_else(|fault| panic!("{fault}")),
         from: Sender::parse("Example <login@example.com>").unwrap(),
@@ -203,7 +227,7 @@ async fn mail(url: &str, count: usize, in_flight: usize, costs: &mut Costs) {
         let (mailer, to, link) = (mailer.clone(), to.clone(), link.clone());
         async move { mailer.send(&link_mail(&to, &link)).await.unwrap() }
     };
-    costs.insert("mail", concurrently(count / 4, in_flight, send).await);
+    costs.insert("mail", concurrently(Share { count: load.count.div_ceil(4), ..load }, send).await);
 }
 
 fn link_mail<'a>(to: &'a EmailAddress, link: &'a str) -> LinkMail<'a> {

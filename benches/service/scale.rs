@@ -17,6 +17,12 @@ use crate::{IN_FLIGHT, Plan, parts};
 /// What is looked at.
 const STEPS: [Step; 4] = [Step::Start, Step::Poll, Step::Open, Step::Confirm];
 
+/// As many replicas as share a Redis with so many pending attempts.
+struct Setting {
+    name: String,
+    fleet: Fleet,
+}
+
 pub(crate) fn measure(plan: &Plan, sink: &Sink, figures: &mut Figures) {
     let sizes: &[usize] = if plan.brief { &[0, 10] } else { &[0, 10_000, 1_000_000] };
     let mut settings = Vec::new();
@@ -28,31 +34,47 @@ pub(crate) fn measure(plan: &Plan, sink: &Sink, figures: &mut Figures) {
             let bytes = (number(redis_memory(&redis)) - number(empty)) / number(pending);
             figures.note(&format!("pending / {pending} / Redis memory"), "B each", bytes);
         }
-        for replicas in 1..=3 {
-            let fleet = Fleet::on(redis.clone(), replicas, sink);
-            let setting = format!("{pending} pending, {replicas} replicas");
-            for round in 0..=plan.rounds {
-                let manner = Manner { count: plan.count, in_flight: IN_FLIGHT.min(plan.count), fresh: false };
-                let mut people = People::new(&fleet, manner);
-                for step in STEPS {
-                    let taken = people.take(&fleet, step, manner);
-                    if round > 0 {
-                        let cpu = micros(taken.cpu) / number(plan.count);
-                        figures.note(&format!("scale / {setting} / {}", step.name()), "µs", cpu);
-                    }
-                }
-            }
-            let bytes = number(memory(fleet.replicas[0].pid()));
-            figures.note(&format!("scale / {setting} / memory"), "MB", bytes / 1e6);
-            settings.push(setting);
+        settings.extend((1..=3).map(|replicas| Setting {
+            name: format!("{pending} pending, {replicas} replicas"),
+            fleet: Fleet::on(redis.clone(), replicas, sink),
+        }));
+    }
+    // Each round takes all settings in turn, so that a machine that is slower for a while is so for all of them.
+    for round in 0..=plan.rounds {
+        let taken: Vec<_> = settings.iter().map(|setting| take(plan, &setting.fleet)).collect();
+        if round == 0 {
+            continue;
         }
+        for (setting, costs) in settings.iter().zip(&taken) {
+            for (at, step) in STEPS.iter().enumerate() {
+                let name = format!("{} / {}", setting.name, step.name());
+                figures.note(&format!("scale / {name}"), "µs", costs[at]);
+                // The first setting is one replica with nothing pending.
+                figures.note(&format!("growth / {name}"), "", costs[at] / taken[0][at]);
+            }
+        }
+    }
+    for setting in &settings {
+        let bytes = number(memory(setting.fleet.replicas[0].pid()));
+        figures.note(&format!("scale / {} / memory", setting.name), "MB", bytes / 1e6);
     }
     let names: Vec<_> = sizes.iter().map(usize::to_string).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     figures.print("pending", &names, &["Redis memory"]);
-    let settings: Vec<_> = settings.iter().map(String::as_str).collect();
+    let settings: Vec<_> = settings.iter().map(|setting| setting.name.as_str()).collect();
     let columns = STEPS.map(Step::name);
     figures.print("scale", &settings, &[&columns[..], &["memory"]].concat());
+    figures.print("growth", &settings, &columns);
+}
+
+/// What each step costs, in microseconds for each request. Each replica has as many in flight, however many there are: what
+/// comes together in one wake-up of a thread costs less.
+fn take(plan: &Plan, fleet: &Fleet) -> Vec<f64> {
+    let count = plan.count * fleet.replicas.len();
+    let in_flight = (IN_FLIGHT * fleet.replicas.len()).min(count);
+    let manner = Manner { count, in_flight, fresh: false };
+    let mut people = People::new(fleet, manner);
+    STEPS.map(|step| micros(people.take(fleet, step, manner).cpu) / number(count)).to_vec()
 }
 
 /// Puts so many pending attempts into the store, as starts would.
