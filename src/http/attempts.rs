@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
-use actix_web::web::{Data, Path};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::context::to_its_end;
-use super::extract::{Json, Object, Who, Word, bearer, cookie, only, user_agent_of};
+use super::extract::{Json, Object, Parameter, Who, Word, bearer, cookie, only, user_agent_of};
 use super::problem::{Code, Problem};
 use super::sessions::{session_response, verified_cookie};
 use super::state::HttpState;
@@ -169,7 +169,7 @@ pub(super) struct CodeBody {
 pub(super) async fn code(
     state: Data<HttpState>,
     request: HttpRequest,
-    id: Path<String>,
+    Parameter(id): Parameter,
     body: Json<CodeBody>,
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;
@@ -181,7 +181,7 @@ pub(super) async fn code(
 pub(super) async fn resend(
     state: Data<HttpState>,
     request: HttpRequest,
-    id: Path<String>,
+    Parameter(id): Parameter,
     who: Who,
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;
@@ -194,7 +194,7 @@ pub(super) async fn resend(
 pub(super) async fn cancel(
     state: Data<HttpState>,
     request: HttpRequest,
-    id: Path<String>,
+    Parameter(id): Parameter,
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;
     state.service.cancel(&grant).await?;
@@ -205,7 +205,7 @@ pub(super) async fn cancel(
 pub(super) async fn redeem(
     state: Data<HttpState>,
     request: HttpRequest,
-    id: Path<String>,
+    Parameter(id): Parameter,
     who: Who,
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;

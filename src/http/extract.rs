@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use actix_web::guard::GuardContext;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::{BytesMut, Data, Payload};
 use actix_web::{FromRequest, HttpRequest, dev};
@@ -235,36 +234,30 @@ pub(super) fn only<'h>(
 /// The header in which clients without cookies send their secret.
 pub(super) const LINKGATE_CLIENT: HeaderName = HeaderName::from_static("linkgate-client");
 
-/// Whether a path is that of a link.
-pub(super) fn is_link(request: &GuardContext<'_>) -> bool {
-    below_prefix(request).is_some_and(is_segment)
+/// Whether a path has one segment, and then `suffix`, behind as many segments as `prefix` has.
+pub(super) fn follows(path: &str, prefix: &str, suffix: &str) -> bool {
+    let depth = prefix.bytes().filter(|b| *b == b'/').count();
+    let rest = (0..=depth).try_fold(path, |rest, _| Some(rest.split_once('/')?.1));
+    let parameter = rest.and_then(|rest| rest.strip_suffix(suffix));
+    parameter.is_some_and(|parameter| !parameter.is_empty() && !parameter.contains('/'))
 }
 
-/// Whether a path is that of a link, with `/reissue` behind it.
-pub(super) fn is_reissue(request: &GuardContext<'_>) -> bool {
-    let token = below_prefix(request).and_then(|rest| rest.strip_suffix("/reissue"));
-    token.is_some_and(is_segment)
+/// What stands in a path in the place of its parameter.
+pub(super) struct Parameter(pub(super) String);
+
+impl Parameter {
+    /// Where it stands, decoded but for what no id and no token has.
+    pub(super) fn of(path: &dev::Path<dev::Url>) -> &str {
+        path.unprocessed().split('/').nth(1).unwrap_or_default()
+    }
 }
 
-fn below_prefix<'r>(request: &'r GuardContext<'_>) -> Option<&'r str> {
-    Some(request.head().uri.path().strip_prefix('/')?.split_once('/')?.1)
-}
-
-fn is_segment(text: &str) -> bool {
-    !text.is_empty() && !text.contains('/')
-}
-
-/// The link token in a path.
-pub(super) struct PathToken(pub(super) String);
-
-impl FromRequest for PathToken {
+impl FromRequest for Parameter {
     type Error = Problem;
     type Future = std::future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        // What is behind the prefix, decoded but for what no token has.
-        let token = request.match_info().unprocessed().split('/').nth(1);
-        std::future::ready(Ok(Self(token.unwrap_or_default().to_owned())))
+        std::future::ready(Ok(Self(Self::of(request.match_info()).to_owned())))
     }
 }
 

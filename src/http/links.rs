@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::context::to_its_end;
 use super::cookies::SetCookie;
-use super::extract::{FormOrJson, PathToken, Who, Word, only, user_agent_of, wants_json, wants_page};
+use super::extract::{FormOrJson, Parameter, Who, Word, only, user_agent_of, wants_json, wants_page};
 use super::pages::{Forms, LinkFacts, LinkShape, Powers, Scripts, human_browser, human_time};
 use super::problem::{Code, Problem};
 use super::sessions::{session_json, verified_cookie};
@@ -26,7 +26,7 @@ use crate::token::{Link, fresh_bytes};
 pub(super) async fn open(
     state: Data<HttpState>,
     request: HttpRequest,
-    PathToken(token): PathToken,
+    Parameter(token): Parameter,
     mut who: Who,
 ) -> Result<HttpResponse, Problem> {
     let json = wants_json(&request);
@@ -146,7 +146,7 @@ pub(super) struct DecisionBody {
 pub(super) async fn decide(
     state: Data<HttpState>,
     request: HttpRequest,
-    PathToken(token): PathToken,
+    Parameter(token): Parameter,
     who: Who,
     body: FormOrJson<DecisionBody>,
 ) -> Result<HttpResponse, Problem> {
@@ -339,7 +339,7 @@ fn undecided_page(
 pub(super) async fn reissue(
     state: Data<HttpState>,
     request: HttpRequest,
-    PathToken(token): PathToken,
+    Parameter(token): Parameter,
     mut who: Who,
 ) -> Result<HttpResponse, Problem> {
     let json = wants_json(&request);

@@ -28,7 +28,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::middleware::Compress;
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{HttpResponse, ResponseError as _, Route, guard as guards};
+use actix_web::{HttpResponse, ResponseError as _, Route, Scope, guard as guards};
 
 pub use state::{HttpSettings, HttpState};
 
@@ -56,14 +56,23 @@ macro_rules! at {
     };
 }
 
-/// The same for a path that is told by its prefix and a guard: to match a link's 500 characters against a pattern takes
-/// longer than all other routing.
-macro_rules! below {
-    ($table:ident, $prefix:literal, $guard:path, at!($path:literal, $allow:literal, $($method:ident => $handler:path),+)) => {
-        let scope = || web::scope($prefix).app_data(Pattern($path)).guard(guards::fn_guard($guard));
-        $($table.service(scope().guard(of::$method()).default_service(web::to($handler)));)+
-        $table.service(scope().default_service(web::to(|| async { not_allowed($allow) })));
+/// The same for a path with one parameter. It is told by what stands before and behind: to match a link's 500 characters
+/// against a pattern takes longer than all other routing, and patterns are tried one by one.
+macro_rules! with_parameter {
+    ($table:ident, at!($path:literal, $allow:literal, $($method:ident => $handler:path),+)) => {
+        $($table.service(around($path).guard(of::$method()).default_service(web::to($handler)));)+
+        $table.service(around($path).default_service(web::to(|| async { not_allowed($allow) })));
     };
+}
+
+/// Whatever has something in the place of this path's parameter.
+fn around(path: &'static str) -> Scope {
+    let (prefix, suffix) = path
+        .split_once("/{")
+        .map_or((path, ""), |(prefix, rest)| (prefix, rest.split_once('}').map_or("", |(_, suffix)| suffix)));
+    let is_meant =
+        guards::fn_guard(move |request| extract::follows(request.head().uri.path(), prefix, suffix));
+    web::scope(prefix).app_data(Pattern(path)).guard(is_meant)
 }
 
 /// The path of a route as the table has it: its name in metrics and the log.
@@ -71,7 +80,7 @@ struct Pattern(&'static str);
 
 /// What tells methods apart.
 mod of {
-    use actix_web::guard::{Any, Get, Guard, Head, Post};
+    use actix_web::guard::{Any, Delete, Get, Guard, Head, Post};
 
     pub(super) fn get() -> impl Guard {
         // RFC 9110, section 9.1: whatever answers GET answers HEAD.
@@ -80,6 +89,10 @@ mod of {
 
     pub(super) fn post() -> impl Guard {
         Post()
+    }
+
+    pub(super) fn delete() -> impl Guard {
+        Delete()
     }
 }
 
@@ -92,60 +105,58 @@ fn post() -> Route {
 }
 
 fn delete() -> Route {
-    web::delete()
+    web::route().guard(of::delete())
 }
 
 fn not_allowed(allow: &'static str) -> HttpResponse {
     Problem { allow: Some(allow), ..Problem::new(Code::MethodNotAllowed) }.error_response()
 }
 
-/// Every public route. They are tried in this order; one without parameters costs next to nothing. Only what is public
-/// is compressed: not what carries secrets, and not event streams.
+/// Every public route; they are tried in this order. Only what is public is compressed: not what carries secrets, and not event streams.
 pub(crate) fn routes(state: &Data<HttpState>) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let dev = state.dev;
     move |table| {
-        below!(
+        with_parameter!(
             table,
-            "/v",
-            extract::is_link,
             at!("/v/{link_token}", "GET, HEAD, POST", get => links::open, post => links::decide)
         );
-        below!(
+        let read = web::route().service(fn_service(status::read));
+        table.service(around("/v1/attempts/{id}").guard(of::get()).default_service(read));
+        with_parameter!(table, at!("/v1/attempts/{id}", "GET, HEAD, DELETE", delete => attempts::cancel));
+        with_parameter!(table, at!("/v1/attempts/{id}/redeem", "POST", post => attempts::redeem));
+        with_parameter!(table, at!("/v1/attempts/{id}/events", "GET, HEAD", get => status::events));
+        with_parameter!(table, at!("/v1/attempts/{id}/code", "POST", post => attempts::code));
+        with_parameter!(table, at!("/v1/attempts/{id}/resend", "POST", post => attempts::resend));
+        with_parameter!(table, at!("/v/{link_token}/reissue", "POST", post => links::reissue));
+        with_parameter!(
             table,
-            "/v",
-            extract::is_reissue,
-            at!("/v/{link_token}/reissue", "POST", post => links::reissue)
+            at!("/v1/admin/attempts/{id}", "GET, HEAD, DELETE", get => admin::attempt, delete => admin::end_attempt)
         );
+        with_parameter!(table, at!("/v1/admin/sessions/{id}", "DELETE", delete => admin::end_session));
+        with_parameter!(table, at!("/problems/{code}", "GET, HEAD", get => discovery::problem));
         table
             .service(at!("/v1/attempts", "POST", post => attempts::start))
-            .service(at!("/v1/session", "GET, HEAD, DELETE", get => sessions::read, delete => sessions::sign_out))
+            .service(
+                at!("/v1/session", "GET, HEAD, DELETE", get => sessions::read, delete => sessions::sign_out),
+            )
             .service(at!("/v1/session/token", "POST", post => sessions::token))
             .service(at!("/.well-known/jwks.json", "GET, HEAD", get => discovery::jwks))
-            .service(
-                at!("/v1/attempts/{id}", "GET, HEAD, DELETE", delete => attempts::cancel)
-                    .route(get().service(fn_service(status::read))),
-            )
-            .service(at!("/v1/attempts/{id}/events", "GET, HEAD", get => status::events))
-            .service(at!("/v1/attempts/{id}/code", "POST", post => attempts::code))
-            .service(at!("/v1/attempts/{id}/resend", "POST", post => attempts::resend))
-            .service(at!("/v1/attempts/{id}/redeem", "POST", post => attempts::redeem))
             .service(at!("/v1/tickets/redeem", "POST", post => sessions::redeem_ticket))
-            .service(at!("/v1/admin/attempts/{id}", "GET, HEAD, DELETE", get => admin::attempt, delete => admin::end_attempt))
-            .service(at!("/v1/admin/sessions/{id}", "DELETE", delete => admin::end_session))
             .service(at!("/openapi.yaml", "GET, HEAD", get => discovery::openapi).wrap(Compress::default()))
             .service(at!("/docs", "GET, HEAD", get => discovery::docs).wrap(Compress::default()))
             .service(at!("/problems", "GET, HEAD", get => discovery::problems))
-            .service(at!("/problems/{code}", "GET, HEAD", get => discovery::problem))
             .service(at!("/client.js", "GET, HEAD", get => discovery::client).wrap(Compress::default()))
-            .service(at!("/relay-code.js", "GET, HEAD", get => discovery::relay_code).wrap(Compress::default()))
+            .service(
+                at!("/relay-code.js", "GET, HEAD", get => discovery::relay_code).wrap(Compress::default()),
+            )
             .service(at!("/compat.js", "GET, HEAD", get => discovery::compat).wrap(Compress::default()));
         if dev {
             table
                 .service(at!("/", "GET, HEAD", get => dev::demo))
                 .service(at!("/dev/demo.js", "GET, HEAD", get => dev::demo_script))
-                .service(at!("/dev/mailbox", "GET, HEAD", get => dev::mailbox))
-                .service(at!("/dev/mailbox/{id}", "GET, HEAD", get => dev::mail))
-                .service(at!("/dev/mailbox/{id}/html", "GET, HEAD", get => dev::mail_html));
+                .service(at!("/dev/mailbox", "GET, HEAD", get => dev::mailbox));
+            with_parameter!(table, at!("/dev/mailbox/{id}", "GET, HEAD", get => dev::mail));
+            with_parameter!(table, at!("/dev/mailbox/{id}/html", "GET, HEAD", get => dev::mail_html));
         }
         table.default_service(web::to(|| async { Problem::new(Code::NotFound).error_response() }));
     }

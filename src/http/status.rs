@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::web::{Bytes, Data, Path};
+use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::attempts::authorized;
-use super::extract::state;
+use super::extract::{Parameter, state};
 use super::problem::Problem;
 use super::state::HttpState;
 use crate::domain::attempt::{Failure, SignedIn, Status};
@@ -43,7 +43,7 @@ pub(super) async fn read(mut request: ServiceRequest) -> Result<ServiceResponse,
 }
 
 fn ask(request: &ServiceRequest) -> Result<(AttemptGrant, Duration, Status), Problem> {
-    let id = request.match_info().get("id").unwrap_or_default();
+    let id = Parameter::of(request.match_info());
     let grant = authorized(state(request.request()), request.request(), id)?;
     let (wait, seen) = waiting(request.request())?;
     Ok((grant, wait, seen))
@@ -59,7 +59,7 @@ fn forget_headers(request: &mut ServiceRequest) {
 pub(super) async fn events(
     state: Data<HttpState>,
     request: HttpRequest,
-    id: Path<String>,
+    Parameter(id): Parameter,
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;
     let first = state.service.status(&grant).await?;
