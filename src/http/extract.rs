@@ -231,6 +231,9 @@ pub(super) fn only<'h>(
     }
 }
 
+/// The header in which browsers say whose page a request comes from (W3C Fetch Metadata).
+pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// The header in which clients without cookies send their secret.
 pub(super) const LINKGATE_CLIENT: HeaderName = HeaderName::from_static("linkgate-client");
 
@@ -312,7 +315,7 @@ fn who(request: &HttpRequest) -> Result<Who, Problem> {
 pub(super) fn network(request: &HttpRequest) -> Network {
     let peer = request.peer_addr().map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
     // A byte that is no text makes a hop garbage, and takes none of the others away.
-    let hops = request.headers().get_all("x-forwarded-for");
+    let hops = request.headers().get_all(header::X_FORWARDED_FOR);
     let forwarded: Vec<_> = hops.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     let forwarded: Vec<&str> = forwarded.iter().map(|value| &**value).collect();
     Network::of(state(request).trusted_proxies.client_address(peer, &forwarded))

@@ -9,11 +9,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::context::to_its_end;
-use super::cookies::SetCookie;
-use super::extract::{FormOrJson, Parameter, Who, Word, only, user_agent_of, wants_json, wants_page};
+use super::extract::{
+    FormOrJson, Parameter, SEC_FETCH_SITE, Who, Word, only, user_agent_of, wants_json, wants_page,
+};
 use super::pages::{Forms, LinkFacts, LinkShape, Powers, Scripts, human_browser, human_time};
 use super::problem::{Code, Problem};
-use super::sessions::{session_json, verified_cookie};
+use super::sessions::{opener_cookies, session_json};
 use super::state::HttpState;
 use crate::domain::attempt::SignedIn;
 use crate::domain::locale::Locale;
@@ -188,7 +189,7 @@ fn own_or_listed(state: &HttpState, request: &HttpRequest, as_json: bool) -> Res
     let listed = as_json
         && match origin {
             Some(origin) => state.allows_origin(origin.as_bytes()),
-            None => !headers.contains_key("sec-fetch-site"),
+            None => !headers.contains_key(SEC_FETCH_SITE),
         };
     if listed || state.is_from_own_page(headers) { Ok(()) } else { Err(Problem::new(Code::OriginNotAllowed)) }
 }
@@ -223,12 +224,6 @@ fn confirmed_page(
         }
     }
     response
-}
-
-/// What an opener that is signed in keeps: its session, and that it has verified the address.
-fn opener_cookies(state: &HttpState, here: &OpenerSession, who: &Who) -> Vec<SetCookie> {
-    let session = state.cookies.for_session(&here.renewal_token, here.expires_at, state.service.now());
-    std::iter::once(session).chain(verified_cookie(state, who, here.email())).collect()
 }
 
 fn redirect(url: &str) -> HttpResponse {

@@ -11,7 +11,7 @@ use super::extract::{Json, OptionalJson, Who, bearer, cookie};
 use super::problem::{Code, Problem};
 use super::state::HttpState;
 use crate::domain::email::EmailAddress;
-use crate::flow::SessionGrant;
+use crate::flow::{OpenerSession, SessionGrant};
 use crate::token::Identity;
 
 /// A session, as the API tells it.
@@ -80,6 +80,12 @@ pub(super) fn verified_cookie(state: &HttpState, who: &Who, email: &EmailAddress
     let client = who.caller.client.as_ref().filter(|_| !who.by_header)?;
     let mark = state.service.address_mark(&client.fingerprint, email);
     Some(state.cookies.for_verified(mark, &who.caller.marks))
+}
+
+/// What an opener that is signed in keeps: its session, and that it has verified the address.
+pub(super) fn opener_cookies(state: &HttpState, here: &OpenerSession, who: &Who) -> Vec<SetCookie> {
+    let session = state.cookies.for_session(&here.renewal_token, here.expires_at, state.service.now());
+    std::iter::once(session).chain(verified_cookie(state, who, here.email())).collect()
 }
 
 /// The body of a ticket.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::http::header::{self, HeaderMap};
 
 use super::cookies::Cookies;
+use super::extract::SEC_FETCH_SITE;
 use super::pages::Pages;
 use super::refusals::Refusals;
 use crate::domain::network::TrustedProxies;
@@ -86,7 +87,7 @@ impl HttpState {
     /// `Referrer-Policy: no-referrer` browsers send `Origin: null` with our own forms, and `Sec-Fetch-Site` tells.
     pub(super) fn is_from_own_page(&self, headers: &HeaderMap) -> bool {
         let origin = headers.get(header::ORIGIN).map(header::HeaderValue::as_bytes);
-        let site = headers.get("sec-fetch-site").map(header::HeaderValue::as_bytes);
+        let site = headers.get(SEC_FETCH_SITE).map(header::HeaderValue::as_bytes);
         match (origin, site) {
             (Some(origin), Some(site)) => {
                 site == b"same-origin" && (origin == self.public_url.as_bytes() || origin == b"null")

@@ -147,7 +147,7 @@ impl AttemptStore for RedisStore {
         let patience = MAILING_PATIENCE.num_seconds().to_string();
         let (now, nonce, fields) = (seconds(now), attempt.nonce.encode(), encode(attempt));
         let mut args = vec![now.as_str(), &keep_for, &nonce, &patience];
-        args.extend(fields.iter().map(String::as_str));
+        args.extend(fields.iter().map(AsRef::as_ref));
         match self.run(&scripts::CREATE, id, &args).await? {
             Reply::Word(word) if word == "fresh" => Ok(Created::Fresh),
             Reply::Done(there, _) => Ok(Created::Exists(there)),

@@ -12,6 +12,8 @@
 //! | `i` | confirmation id; absent when a relay code verified |
 //! | `y` | failure: `c` too many codes, `m` mail rejected, `l` state lost |
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use redis::Value;
 
@@ -79,29 +81,29 @@ pub(super) const fn signed_in(who: Option<SignedIn>) -> &'static str {
 }
 
 /// The fields of an attempt but for the fence: names and values in turn.
-pub(super) fn encode(attempt: &Attempt) -> Vec<String> {
-    let mut fields = vec![
-        ("n", attempt.nonce.encode()),
-        ("c", seconds(attempt.created_at)),
-        ("e", seconds(attempt.expires_at)),
-        ("l", seconds(attempt.ends_at)),
-        ("r", seconds(attempt.resend_after)),
-        ("t", attempt.code_tries_left.to_string()),
+pub(super) fn encode(attempt: &Attempt) -> Vec<Cow<'static, str>> {
+    let mut fields: Vec<(&str, Cow<'static, str>)> = vec![
+        ("n", attempt.nonce.encode().into()),
+        ("c", seconds(attempt.created_at).into()),
+        ("e", seconds(attempt.expires_at).into()),
+        ("l", seconds(attempt.ends_at).into()),
+        ("r", seconds(attempt.resend_after).into()),
+        ("t", attempt.code_tries_left.to_string().into()),
     ];
-    fields.extend(attempt.mailing.then(|| ("m", flag(true).to_owned())));
-    fields.extend(attempt.by_api_key.then(|| ("k", flag(true).to_owned())));
+    fields.extend(attempt.mailing.then(|| ("m", flag(true).into())));
+    fields.extend(attempt.by_api_key.then(|| ("k", flag(true).into())));
     let letter = match &attempt.state {
         State::Pending => "p",
         State::AwaitingCode => "c",
         State::Verified(verified) => {
-            fields.push(("v", seconds(verified.at)));
-            fields.push(("w", signed_in(verified.signed_in).to_owned()));
-            fields.push(("o", flag(verified.same_client).to_owned()));
-            fields.extend(verified.confirmation.map(|confirmation| ("i", confirmation.encode())));
+            fields.push(("v", seconds(verified.at).into()));
+            fields.push(("w", signed_in(verified.signed_in).into()));
+            fields.push(("o", flag(verified.same_client).into()));
+            fields.extend(verified.confirmation.map(|confirmation| ("i", confirmation.encode().into())));
             "v"
         }
         State::Denied(confirmation) => {
-            fields.push(("i", confirmation.encode()));
+            fields.push(("i", confirmation.encode().into()));
             "d"
         }
         State::Canceled => "x",
@@ -111,12 +113,12 @@ pub(super) fn encode(attempt: &Attempt) -> Vec<String> {
                 Failure::MailRejected => "m",
                 Failure::StateLost => "l",
             };
-            fields.push(("y", letter.to_owned()));
+            fields.push(("y", letter.into()));
             "f"
         }
     };
-    fields.push(("s", letter.to_owned()));
-    fields.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+    fields.push(("s", letter.into()));
+    fields.into_iter().flat_map(|(name, value)| [name.into(), value]).collect()
 }
 
 /// Reads what [`encode`] and the scripts wrote. Fields of a later version are passed over.
