@@ -20,7 +20,7 @@ use crate::domain::attempt::SignedIn;
 use crate::domain::locale::Locale;
 use crate::domain::policy::{Confirm, Purpose};
 use crate::domain::secret::ClientSecret;
-use crate::flow::{Client, Confirmed, Decision, LinkPage, OpenedLink, OpenerSession};
+use crate::flow::{Client, Confirmed, Decision, LinkPage, OpenedLink};
 use crate::token::{Link, fresh_bytes};
 
 /// `GET|HEAD /v/{link_token}`
