@@ -4,8 +4,10 @@
 //! later head, that goes on sending a body which no route reads, or that does not read its answers. So the socket
 //! itself keeps the time: how long no request is open, and how long what is said to the client waits to be taken.
 
-use std::cell::Cell;
-use std::future::ready;
+pub(in crate::http) mod parking;
+mod tape;
+
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::TcpListener;
 use std::pin::Pin;
@@ -14,17 +16,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_http::HttpServiceBuilder;
-use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_service::{
+    IntoServiceFactory as _, ServiceFactory as _, ServiceFactoryExt as _, fn_factory, fn_service, map_config,
+};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, Server, ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{Bytes, Data};
-use actix_web::{App, Error, HttpResponse};
+use actix_web::{App, Error, HttpMessage as _, HttpResponse};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use self::parking::{Resumed, Waiting};
+use self::tape::Tape;
 use super::state::HttpState;
 
 /// How long headers may take to arrive.
@@ -76,7 +82,11 @@ pub(crate) fn listen(
         let http = HttpServiceBuilder::default()
             .graceful_shutdown_signal(move || {
                 let draining = draining.clone();
-                async move { draining.notified().await }
+                async move {
+                    // What can be read at once is answered, even when draining has begun: a request that was parked.
+                    tokio::task::yield_now().await;
+                    draining.notified().await;
+                }
             })
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEADERS_PATIENCE)
@@ -87,15 +97,20 @@ pub(crate) fn listen(
                 data.insert(Rc::clone(&connection.requests));
             })
             .h1(app);
-        fn_service(move |io: TcpStream| {
-            // A connection that is gone already says so when it is read.
-            let _ = io.set_nodelay(true);
-            let peer = io.peer_addr().ok();
-            let from_proxy = peer.is_some_and(|peer| proxies.trusted_proxies.trusts(peer.ip()));
-            let idle = if from_proxy { KEEP_ALIVE } else { SILENCE };
-            ready(Ok((Patient::new(io, idle), peer)))
+        fn_factory(move || {
+            let (http, proxies) = (http.new_service(()), proxies.clone());
+            async move {
+                let http = Rc::new(http.await?);
+                Ok::<_, ()>(fn_service(move |io: TcpStream| {
+                    // A connection that is gone already says so when it is read.
+                    let _ = io.set_nodelay(true);
+                    let peer = io.peer_addr().ok();
+                    let from_proxy = peer.is_some_and(|peer| proxies.trusted_proxies.trusts(peer.ip()));
+                    let idle = if from_proxy { KEEP_ALIVE } else { SILENCE };
+                    parking::serve(Rc::clone(&http), io, peer, idle)
+                }))
+            }
         })
-        .and_then(http)
     };
     Ok(builder.listen("linkgate", listener, service)?.run())
 }
@@ -107,17 +122,55 @@ struct Requests {
     none_since: Cell<Instant>,
     /// Since when something arrives that is none yet.
     begun: Cell<Option<Instant>>,
+    /// Since when something waits to be taken by the client.
+    stalled_since: Cell<Option<Instant>>,
     /// Whether one has said that it is the last.
     last: Cell<bool>,
+    tape: RefCell<Tape>,
+    /// The open one, while it does nothing but wait.
+    waiting: RefCell<Option<Waiting>>,
+    /// For the next one, which was parked.
+    resumed: RefCell<Option<Resumed>>,
+}
+
+impl Requests {
+    fn new() -> Self {
+        Self {
+            open: Cell::new(0),
+            none_since: Cell::new(Instant::now()),
+            begun: Cell::new(None),
+            stalled_since: Cell::new(None),
+            last: Cell::new(false),
+            tape: RefCell::default(),
+            waiting: RefCell::default(),
+            resumed: RefCell::default(),
+        }
+    }
+
+    /// Takes the request that waits out of the dispatcher, if it can be read again and all answers before it are gone.
+    fn park(&self) -> Option<Waiting> {
+        if self.stalled_since.get().is_some() || !self.tape.borrow().can_rewind() {
+            return None;
+        }
+        let waiting = self.waiting.take()?;
+        self.tape.borrow_mut().rewind();
+        // If it is, it will say so again.
+        self.last.set(false);
+        Some(waiting)
+    }
 }
 
 /// A request of a connection, until its answer has been handed over to the last byte.
 struct Open(Rc<Requests>);
 
 impl Open {
-    fn new(requests: &Rc<Requests>) -> Self {
+    fn new(requests: &Rc<Requests>, request: &ServiceRequest) -> Self {
         requests.open.set(requests.open.get() + 1);
         requests.begun.set(None);
+        requests.tape.borrow_mut().opened(request.head());
+        if let Some(resumed) = requests.resumed.take() {
+            request.extensions_mut().insert(resumed);
+        }
         Self(Rc::clone(requests))
     }
 }
@@ -126,6 +179,7 @@ impl Drop for Open {
     fn drop(&mut self) {
         self.0.open.set(self.0.open.get() - 1);
         self.0.none_since.set(Instant::now());
+        self.0.tape.borrow_mut().closed();
     }
 }
 
@@ -135,7 +189,7 @@ pub(crate) async fn opened(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<WhileOpen>, Error> {
     let requests = request.request().conn_data::<Rc<Requests>>().cloned();
-    let open = requests.as_ref().map(Open::new);
+    let open = requests.as_ref().map(|requests| Open::new(requests, &request));
     // RFC 9112, section 9.6: what follows a request that ends the connection is not processed.
     let ends = request.head().connection_type() == ConnectionType::Close;
     let response = if requests.is_some_and(|requests| requests.last.replace(ends || requests.last.get())) {
@@ -166,31 +220,29 @@ impl MessageBody for WhileOpen {
 
 /// A socket that is given up when its time is over.
 struct Patient {
-    io: TcpStream,
+    io: Rc<RefCell<TcpStream>>,
     requests: Rc<Requests>,
     /// How long it may be idle.
     idle: Duration,
-    /// Since when something waits to be taken by the client.
-    stalled_since: Option<Instant>,
     alarm: Pin<Box<Sleep>>,
 }
 
 impl Patient {
-    fn new(io: TcpStream, idle: Duration) -> Self {
+    fn new(io: &Rc<RefCell<TcpStream>>, requests: &Rc<Requests>, idle: Duration) -> Self {
         let now = Instant::now();
-        let requests = Rc::new(Requests {
-            open: Cell::new(0),
-            none_since: Cell::new(now),
-            begun: Cell::new(None),
-            last: Cell::new(false),
-        });
+        requests.none_since.set(now);
         let alarm = Box::pin(tokio::time::sleep_until(now + SILENCE));
-        Self { io, requests, idle, stalled_since: None, alarm }
+        Self { io: Rc::clone(io), requests: Rc::clone(requests), idle, alarm }
+    }
+
+    /// Does something with the socket.
+    fn io<T>(&self, act: impl FnOnce(Pin<&mut TcpStream>) -> T) -> T {
+        act(Pin::new(&mut *self.io.borrow_mut()))
     }
 
     /// When the connection is given up, if nothing changes.
     fn deadline(&self) -> Option<Instant> {
-        match (self.stalled_since, self.requests.begun.get()) {
+        match (self.requests.stalled_since.get(), self.requests.begun.get()) {
             (Some(since), _) => Some(since + READER_PATIENCE),
             (None, _) if self.requests.open.get() > 0 => None,
             (None, Some(begun)) => Some(begun + SILENCE),
@@ -210,7 +262,7 @@ impl Patient {
             }
             if Instant::now() >= deadline {
                 // What it did not take, the kernel need not keep either.
-                let _ = self.io.set_zero_linger();
+                let _ = self.io.borrow().set_zero_linger();
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }
@@ -219,7 +271,7 @@ impl Patient {
 
     /// What was to be said has been taken.
     fn flows(&mut self) {
-        if self.stalled_since.take().is_some() && self.requests.open.get() == 0 {
+        if self.requests.stalled_since.take().is_some() && self.requests.open.get() == 0 {
             self.requests.none_since.set(Instant::now());
         }
     }
@@ -232,9 +284,13 @@ impl AsyncRead for Patient {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.in_time(cx)?;
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.io).poll_read(cx, buffer);
         let requests = &self.requests;
+        if requests.tape.borrow_mut().play(buffer) {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        let read = self.io(|io| io.poll_read(cx, buffer));
+        requests.tape.borrow_mut().record(&buffer.filled()[before..]);
         if buffer.filled().len() > before && requests.open.get() == 0 && requests.begun.get().is_none() {
             requests.begun.set(Some(Instant::now()));
         }
@@ -244,12 +300,13 @@ impl AsyncRead for Patient {
 
 impl AsyncWrite for Patient {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write(cx, buffer);
+        let written = self.io(|io| io.poll_write(cx, buffer));
         match &written {
             Poll::Ready(Ok(length)) if *length == buffer.len() => self.flows(),
             Poll::Ready(_) => {}
             Poll::Pending => {
-                self.stalled_since.get_or_insert_with(Instant::now);
+                let since = self.requests.stalled_since.get().unwrap_or_else(Instant::now);
+                self.requests.stalled_since.set(Some(since));
             }
         }
         self.in_time(cx)?;
@@ -258,10 +315,10 @@ impl AsyncWrite for Patient {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.in_time(cx)?;
-        Pin::new(&mut self.io).poll_flush(cx)
+        self.io(|io| io.poll_flush(cx))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io(|io| io.poll_shutdown(cx))
     }
 }

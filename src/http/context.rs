@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::problem::{Code, Problem};
 
@@ -13,12 +14,20 @@ tokio::task_local! {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Context {
+    /// When the request came.
+    pub(super) begun: Instant,
     /// The id of the request, for its answer and the logs.
     pub(super) request_id: String,
     /// Where problem types point to.
     pub(super) public_url: Arc<str>,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self { begun: Instant::now(), request_id: String::new(), public_url: Arc::default() }
+    }
 }
 
 /// The context of the request that is being answered.
@@ -37,6 +46,6 @@ pub(super) async fn to_its_end<T: 'static>(work: impl Future<Output = T> + 'stat
 }
 
 /// Answers a request within a context.
-pub(super) async fn within<F: Future>(context: Rc<Context>, answer: F) -> F::Output {
-    CURRENT.scope(context, answer).await
+pub(super) fn within<F: Future>(context: Rc<Context>, answer: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(context, answer)
 }

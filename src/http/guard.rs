@@ -19,6 +19,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use minijinja::context;
 
 use super::Pattern;
+use super::connection::parking;
 use super::context::{Context, within};
 use super::extract::{MAX_BODY, bearer, network, wants_page};
 use super::pages::Powers;
@@ -39,10 +40,12 @@ pub(crate) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let begun = Instant::now();
-    let context = Rc::new(Context {
-        request_id: request_id(request.headers()),
-        public_url: state(&request).public_url.clone(),
+    let context = parking::context(&request).unwrap_or_else(|| {
+        Rc::new(Context {
+            begun: Instant::now(),
+            request_id: request_id(request.headers()),
+            public_url: state(&request).public_url.clone(),
+        })
     });
     let method = request.method().clone();
     let answer = within(context.clone(), async move {
@@ -66,7 +69,7 @@ pub(crate) async fn guard(
 
     let route = route_of(response.request());
     let status = response.status().as_u16();
-    let took = begun.elapsed();
+    let took = context.begun.elapsed();
     let (method, request_id) = (name_of(&method), context.request_id.as_str());
     state_of(&response).metrics.http_request(route.clone(), method, status, took, request_id);
     log::info!(

@@ -3,19 +3,20 @@
 use std::time::{Duration, Instant};
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header;
 use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::attempts::authorized;
-use super::extract::{Parameter, state};
+use super::connection::parking;
+use super::extract::state;
 use super::problem::Problem;
 use super::state::HttpState;
 use crate::domain::attempt::{Failure, SignedIn, Status};
 use crate::domain::policy::Purpose;
-use crate::flow::AttemptView;
+use crate::flow::{AttemptView, FlowError};
 use crate::token::AttemptGrant;
 
 /// Longest wait for an answer, in seconds.
@@ -24,22 +25,27 @@ const MAX_WAIT: u64 = 30;
 /// Between two comments that keep an event stream alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// `GET /v1/attempts/{id}`. A service rather than a handler, which would hold the whole request while it waits.
-pub(super) async fn read(mut request: ServiceRequest) -> Result<ServiceResponse, Error> {
+/// `GET /v1/attempts/{id}`
+pub(super) async fn read(request: ServiceRequest) -> Result<ServiceResponse, Error> {
+    if let Some(answer) = parking::answer(&request) {
+        return Ok(request.into_response(answer));
+    }
     let service = state(request.request()).service.clone();
-    let answer = match ask(&request) {
-        Err(problem) => Err(problem),
-        Ok((grant, wait, _)) if wait.is_zero() => service.status(&grant).await.map_err(Problem::from),
+    let response = match ask(&request) {
+        Err(problem) => problem.error_response(),
+        Ok((grant, wait, _)) if wait.is_zero() => told(service.status(&grant).await),
         Ok((grant, wait, seen)) => {
-            forget_headers(&mut request);
-            service.wait(&grant, seen, wait).await.map_err(Problem::from)
+            parking::wait(&request, async move { told(service.wait(&grant, seen, wait).await) }).await
         }
     };
-    let response = match answer {
-        Ok(view) => attempt_response(&view),
-        Err(problem) => problem.error_response(),
-    };
     Ok(request.into_response(response))
+}
+
+fn told(told: Result<AttemptView, FlowError>) -> HttpResponse {
+    match told {
+        Ok(view) => attempt_response(&view),
+        Err(error) => Problem::from(error).error_response(),
+    }
 }
 
 fn ask(request: &ServiceRequest) -> Result<(AttemptGrant, Duration, Status), Problem> {
@@ -47,12 +53,6 @@ fn ask(request: &ServiceRequest) -> Result<(AttemptGrant, Duration, Status), Pro
     let grant = authorized(state(request.request()), request.request(), id)?;
     let (wait, seen) = waiting(request.request())?;
     Ok((grant, wait, seen))
-}
-
-/// Lets go of the headers: with them a waiter takes half as much again. On the way back no layer looks at them: CORS has
-/// done so before, and refusals that count, for which [`super::refusals`] wants to know the client, come before any wait.
-fn forget_headers(request: &mut ServiceRequest) {
-    *request.headers_mut() = HeaderMap::new();
 }
 
 /// `GET /v1/attempts/{id}/events`
