@@ -30,6 +30,7 @@ mod logs;
 mod misplaced;
 mod networks;
 mod origins;
+mod parked;
 mod phishing;
 mod places;
 mod process;

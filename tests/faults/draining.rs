@@ -59,6 +59,27 @@ async fn on_sigterm_readiness_goes_first_and_whoever_waits_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_is_answered_by_a_server_that_stops_at_once() {
+    let redis = RedisServer::start();
+    let mut replica = alone(&redis, "0s");
+    replica.until_probe("/readyz", 200).await;
+    let mut waiting = Vec::new();
+    for number in 0..40 {
+        let requester = client(&replica.url(), NEAR);
+        let (attempt, _) = start_by_key(&requester, &format!("p{number}@example.com"), json!({})).await;
+        waiting.push(tokio::spawn(try_answer(attempt.request(reqwest::Method::GET, "?wait=20"))));
+    }
+    replica.until_waiting(waiting.len()).await;
+    replica.signal("TERM");
+    for waiting in waiting {
+        let answer = waiting.await.unwrap().expect("an answer");
+        assert_eq!(answer.expect(200).body["status"], "pending");
+        assert_eq!(answer.header("connection"), "close");
+    }
+    assert_eq!(replica.ended().code(), Some(0), "{}", replica.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_in_flight_finish_and_a_second_signal_does_not_wait_for_them() {
     let redis = RedisServer::start();
     for impatient in [false, true] {
