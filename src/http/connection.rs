@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_http::HttpServiceBuilder;
+use actix_http::{HttpServiceBuilder, KeepAlive};
 use actix_service::{
     IntoServiceFactory as _, ServiceFactory as _, ServiceFactoryExt as _, fn_factory, fn_service, map_config,
 };
@@ -88,7 +88,8 @@ pub(crate) fn listen(
                     draining.notified().await;
                 }
             })
-            .keep_alive(KEEP_ALIVE)
+            // The socket keeps this time: a timer of the dispatcher's would be made anew after each answer.
+            .keep_alive(KeepAlive::Os)
             .client_request_timeout(HEADERS_PATIENCE)
             .client_disconnect_timeout(DISCONNECT_PATIENCE)
             // A client that goes away while it waits gives its place back at once.

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::attempts::authorized;
 use super::connection::parking;
-use super::extract::state;
+use super::extract::{Parameter, state};
 use super::problem::Problem;
 use super::state::HttpState;
 use crate::domain::attempt::{Failure, SignedIn, Status};

@@ -119,7 +119,7 @@ impl Tape {
 fn head_length(bytes: &[u8], headers: usize) -> Option<usize> {
     let mut length = 0;
     for lines_left in (0..headers + 2).rev() {
-        let line = bytes[length..].split_inclusive(|byte| *byte == b'\n').next()?;
+        let line = &bytes[length..][..=memchr::memchr(b'\n', &bytes[length..])?];
         let text = line.strip_suffix(b"\r\n")?;
         if text.is_empty() != (lines_left == 0) {
             return None;
