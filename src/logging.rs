@@ -117,12 +117,11 @@ pub fn write_text(out: &mut impl Write, time: &impl Display, record: &Record<'_>
                 other => Cow::Owned(other.to_string()),
             },
         };
-        let plain = !text.is_empty() && !text.bytes().any(|b| matches!(b, b' ' | b'"' | b'='));
         let text = escaped(&text);
-        if plain {
-            line.push_str(&text);
-        } else {
+        if text.is_empty() || text.bytes().any(|b| matches!(b, b' ' | b'"' | b'=')) {
             let _ = write!(line, "\"{}\"", text.replace('"', "\\\""));
+        } else {
+            line.push_str(&text);
         }
     };
     for_each_field(record, &mut field);

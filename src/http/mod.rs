@@ -113,10 +113,26 @@ fn not_allowed(allow: &'static str) -> HttpResponse {
     Problem { allow: Some(allow), ..Problem::new(Code::MethodNotAllowed) }.error_response()
 }
 
-/// Every public route; they are tried in this order. Only what is public is compressed: not what carries secrets, and not event streams.
+/// Every public route; they are tried in this order, and those without a parameter cost least. Only what is public is compressed: not what carries secrets, and not event streams.
 pub(crate) fn routes(state: &Data<HttpState>) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let dev = state.dev;
     move |table| {
+        table
+            .service(at!("/v1/attempts", "POST", post => attempts::start))
+            .service(
+                at!("/v1/session", "GET, HEAD, DELETE", get => sessions::read, delete => sessions::sign_out),
+            )
+            .service(at!("/v1/session/token", "POST", post => sessions::token))
+            .service(at!("/.well-known/jwks.json", "GET, HEAD", get => discovery::jwks))
+            .service(at!("/v1/tickets/redeem", "POST", post => sessions::redeem_ticket))
+            .service(at!("/openapi.yaml", "GET, HEAD", get => discovery::openapi).wrap(Compress::default()))
+            .service(at!("/docs", "GET, HEAD", get => discovery::docs).wrap(Compress::default()))
+            .service(at!("/problems", "GET, HEAD", get => discovery::problems))
+            .service(at!("/client.js", "GET, HEAD", get => discovery::client).wrap(Compress::default()))
+            .service(
+                at!("/relay-code.js", "GET, HEAD", get => discovery::relay_code).wrap(Compress::default()),
+            )
+            .service(at!("/compat.js", "GET, HEAD", get => discovery::compat).wrap(Compress::default()));
         with_parameter!(
             table,
             at!("/v/{link_token}", "GET, HEAD, POST", get => links::open, post => links::decide)
@@ -135,22 +151,6 @@ pub(crate) fn routes(state: &Data<HttpState>) -> impl FnOnce(&mut ServiceConfig)
         );
         with_parameter!(table, at!("/v1/admin/sessions/{id}", "DELETE", delete => admin::end_session));
         with_parameter!(table, at!("/problems/{code}", "GET, HEAD", get => discovery::problem));
-        table
-            .service(at!("/v1/attempts", "POST", post => attempts::start))
-            .service(
-                at!("/v1/session", "GET, HEAD, DELETE", get => sessions::read, delete => sessions::sign_out),
-            )
-            .service(at!("/v1/session/token", "POST", post => sessions::token))
-            .service(at!("/.well-known/jwks.json", "GET, HEAD", get => discovery::jwks))
-            .service(at!("/v1/tickets/redeem", "POST", post => sessions::redeem_ticket))
-            .service(at!("/openapi.yaml", "GET, HEAD", get => discovery::openapi).wrap(Compress::default()))
-            .service(at!("/docs", "GET, HEAD", get => discovery::docs).wrap(Compress::default()))
-            .service(at!("/problems", "GET, HEAD", get => discovery::problems))
-            .service(at!("/client.js", "GET, HEAD", get => discovery::client).wrap(Compress::default()))
-            .service(
-                at!("/relay-code.js", "GET, HEAD", get => discovery::relay_code).wrap(Compress::default()),
-            )
-            .service(at!("/compat.js", "GET, HEAD", get => discovery::compat).wrap(Compress::default()));
         if dev {
             table
                 .service(at!("/", "GET, HEAD", get => dev::demo))
