@@ -9,13 +9,13 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::Plan;
 use crate::driver::{Answer, Load, Results, drive, request};
 use crate::fleet::{Fleet, Process, await_status, cpu};
 use crate::redis_server::{RedisServer, free_port};
 use crate::report::{Figures, micros, number};
 use crate::sink::Sink;
 use crate::steps::{Manner, People, Step};
+use crate::{IN_FLIGHT, Plan};
 
 /// How many links are raced for, and by how many at once.
 const RACES: usize = 200;
@@ -115,7 +115,7 @@ impl Peer {
             request(method, &path, self.addr, &[&origin, json], &body)
         };
         let requests: Vec<_> = (0..count).map(ask).collect();
-        let (results, used) = self.send(&requests, 16, &[200]);
+        let (results, used) = self.send(&requests, IN_FLIGHT, &[200]);
         let link = |answer: &Answer| {
             let link = header(answer, "x-link").next().unwrap_or_else(|| panic!("no link: {}", answer.head));
             link.split_once(&self.addr.to_string()).map_or(link, |(_, path)| path).to_owned()
@@ -128,14 +128,14 @@ impl Peer {
         // One verification ends the other links of the same user: each time the newest ones only.
         let links = &links[count.saturating_sub(USERS)..];
         let opens: Vec<_> = links.iter().map(|link| request("GET", link, self.addr, &[], "")).collect();
-        let (verified, verifying) = self.send(&opens, 16, &[302]);
+        let (verified, verifying) = self.send(&opens, IN_FLIGHT, &[302]);
         let read = |answer: &Answer| {
             let cookies = header(answer, "set-cookie").filter_map(|cookie| cookie.split(';').next());
             let cookies = format!("Cookie: {}", cookies.collect::<Vec<_>>().join("; "));
             request("GET", self.session, self.addr, &[&cookies], "")
         };
         let reads: Vec<_> = verified.answers.iter().map(read).cycle().take(count).collect();
-        let (sessions, reading) = self.send(&reads, 16, &[200]);
+        let (sessions, reading) = self.send(&reads, IN_FLIGHT, &[200]);
         assert!(sessions.answers.iter().all(|answer| answer.body.contains("person.")), "no session");
         if counts {
             for (what, used, count) in
@@ -189,7 +189,7 @@ fn family(root: u32) -> BTreeSet<u32> {
 /// The same steps. Verifying takes two requests here: the page, and the press of its button.
 fn linkgate(plan: &Plan, sink: &Sink, rounds: usize, figures: &mut Figures) {
     let fleet = Fleet::start(1, sink);
-    let manner = Manner { count: plan.count, in_flight: 16.min(plan.count), fresh: false };
+    let manner = Manner { count: plan.count, in_flight: IN_FLIGHT.min(plan.count), fresh: false };
     for round in 0..=rounds {
         let mut people = People::new(&fleet, manner);
         let mut cost = |step| micros(people.take(&fleet, step, manner).cpu) / number(plan.count);

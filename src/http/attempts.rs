@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -15,6 +15,7 @@ use super::problem::{Code, Problem};
 use super::sessions::{session_response, verified_cookie};
 use super::state::HttpState;
 use super::status::attempt_response;
+use super::time::Time;
 use crate::domain::attempt::Status;
 use crate::domain::ids::Subject;
 use crate::domain::locale::Locale;
@@ -243,9 +244,9 @@ struct StartedJson {
     status: Status,
     purpose: Purpose,
     email_address: String,
-    created_at: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
-    resend_after: DateTime<Utc>,
+    created_at: Time,
+    expires_at: Time,
+    resend_after: Time,
     attempt_token: String,
     cross_device: CrossDevice,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -260,9 +261,9 @@ impl From<Started> for StartedJson {
             status: started.status,
             purpose: started.purpose,
             email_address: started.email_address,
-            created_at: started.created_at,
-            expires_at: started.expires_at,
-            resend_after: started.resend_after,
+            created_at: Time(started.created_at),
+            expires_at: Time(started.expires_at),
+            resend_after: Time(started.resend_after),
             attempt_token: started.attempt_token,
             cross_device: started.cross_device,
             link: started.link,

@@ -21,6 +21,7 @@ mod refusals;
 mod sessions;
 mod state;
 mod status;
+mod time;
 
 use actix_cors::Cors;
 use actix_service::fn_service;

@@ -10,6 +10,7 @@ use super::cookies::SetCookie;
 use super::extract::{Json, OptionalJson, Who, bearer, cookie};
 use super::problem::{Code, Problem};
 use super::state::HttpState;
+use super::time::Time;
 use crate::domain::email::EmailAddress;
 use crate::flow::{OpenerSession, SessionGrant};
 use crate::token::Identity;
@@ -23,7 +24,7 @@ pub(super) struct SessionJson<'a> {
     session_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_in: Option<u64>,
-    expires_at: DateTime<Utc>,
+    expires_at: Time,
     client_id: Option<&'a str>,
     user: UserJson<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,7 +44,7 @@ impl<'a> SessionJson<'a> {
             id: identity.session.to_string(),
             session_token: None,
             expires_in: None,
-            expires_at,
+            expires_at: Time(expires_at),
             client_id,
             user: UserJson { id: identity.subject.as_str(), email_address: identity.email.as_str() },
             renewal_token: None,

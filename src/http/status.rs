@@ -6,7 +6,6 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::attempts::authorized;
@@ -14,6 +13,7 @@ use super::connection::parking;
 use super::extract::{Parameter, state};
 use super::problem::Problem;
 use super::state::HttpState;
+use super::time::Time;
 use crate::domain::attempt::{Failure, SignedIn, Status};
 use crate::domain::policy::Purpose;
 use crate::flow::{AttemptView, FlowError};
@@ -148,9 +148,9 @@ struct AttemptJson<'a> {
     status: Status,
     purpose: Purpose,
     email_address: &'a str,
-    expires_at: Option<DateTime<Utc>>,
-    resend_after: Option<DateTime<Utc>>,
-    verified_at: Option<DateTime<Utc>>,
+    expires_at: Option<Time>,
+    resend_after: Option<Time>,
+    verified_at: Option<Time>,
     verified_from_same_client: Option<bool>,
     signed_in: Option<SignedIn>,
     session_id: Option<String>,
@@ -167,9 +167,9 @@ impl<'a> From<&'a AttemptView> for AttemptJson<'a> {
             status: view.status,
             purpose: view.purpose,
             email_address: &view.email_address,
-            expires_at: view.expires_at,
-            resend_after: view.resend_after,
-            verified_at: view.verified_at,
+            expires_at: view.expires_at.map(Time),
+            resend_after: view.resend_after.map(Time),
+            verified_at: view.verified_at.map(Time),
             verified_from_same_client: view.verified_from_same_client,
             signed_in: view.signed_in,
             session_id: view.session_id.map(|id| id.to_string()),

@@ -112,7 +112,25 @@ impl Line {
         asking: bool,
         after: Generation,
     ) -> Result<Value, Failure> {
-        let (generation, mut connection) = self.connection(after).await.map_err(Failure::Absent)?;
+        let connection = self.connection(after).await.map_err(Failure::Absent)?;
+        self.call_on(connection, work, asking).await
+    }
+
+    /// Does this work on the connection that there is, if there is one.
+    pub(super) async fn call_now(&self, work: &Work<'_>) -> Option<Result<Value, Failure>> {
+        let connection = match &*self.phase.borrow() {
+            Phase::Up(generation, connection) => (*generation, connection.clone()),
+            Phase::Connecting | Phase::Down(_) => return None,
+        };
+        Some(self.call_on(connection, work, false).await)
+    }
+
+    async fn call_on(
+        &self,
+        (generation, mut connection): (Generation, MultiplexedConnection),
+        work: &Work<'_>,
+        asking: bool,
+    ) -> Result<Value, Failure> {
         work.run(&mut connection, asking).await.map_err(|error| {
             if is_fault_of_connection(&error) {
                 raise(&self.suspect, generation);
@@ -122,11 +140,6 @@ impl Line {
     }
 
     async fn connection(&self, after: Generation) -> Result<(Generation, MultiplexedConnection), String> {
-        if let Phase::Up(generation, connection) = &*self.phase.borrow()
-            && *generation > after
-        {
-            return Ok((*generation, connection.clone()));
-        }
         let mut phase = self.phase.clone();
         let settled = |phase: &Phase| match phase {
             Phase::Connecting => false,

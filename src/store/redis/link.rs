@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::{Cmd, FromRedisValue, Value, from_redis_value};
 use tokio::sync::broadcast;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::call::{Call, Work, is_break, is_demotion};
 use super::cluster::Cluster;
@@ -77,37 +77,62 @@ impl Link {
     }
 
     async fn call(&self, call: Call<'_>) -> Result<Value, Unavailable> {
-        let answered = async {
-            match self {
-                Self::Single(lines) => {
-                    at_most_twice(&lines.near(), call).await.map_err(|failure| failure.reason())
-                }
-                Self::Cluster(cluster) => match call.work {
-                    Work::Each { script, keys, args } => cluster.call_each(script, keys, args).await,
-                    Work::Command { .. } | Work::Script { .. } => cluster.call(call).await,
-                },
+        let begun = Instant::now();
+        // One command on a connection that is up has the client library's limit of time, and needs no other.
+        let first = match (self, call.work) {
+            (Self::Single(lines), Work::Command { .. } | Work::Script { .. }) => {
+                lines.near().call_now(&call.work).await
+            }
+            _ => None,
+        };
+        let answered = match first {
+            Some(Ok(answer)) => return Ok(answer),
+            Some(Err(failure)) if !may_be_repeated(&failure, call) => Err(failure.reason()),
+            first => {
+                let rest = VERB_TIMEOUT.saturating_sub(begun.elapsed());
+                let answered = timeout(rest, self.pursue(call, first.and_then(Result::err))).await;
+                answered.unwrap_or_else(|_| Err(format!("no answer within {} s", VERB_TIMEOUT.as_secs())))
             }
         };
-        let answered = timeout(VERB_TIMEOUT, answered).await;
-        let answered =
-            answered.unwrap_or_else(|_| Err(format!("no answer within {} s", VERB_TIMEOUT.as_secs())));
         answered.map_err(|reason| Unavailable { reason })
+    }
+
+    /// Asks until there is an answer, for the second time if there was a failure.
+    async fn pursue(&self, call: Call<'_>, failure: Option<Failure>) -> Result<Value, String> {
+        match self {
+            Self::Single(lines) => {
+                at_most_twice(&lines.near(), call, failure).await.map_err(|failure| failure.reason())
+            }
+            Self::Cluster(cluster) => match call.work {
+                Work::Each { script, keys, args } => cluster.call_each(script, keys, args).await,
+                Work::Command { .. } | Work::Script { .. } => cluster.call(call).await,
+            },
+        }
+    }
+}
+
+/// Whether the next connection may be asked, too.
+fn may_be_repeated(failure: &Failure, call: Call<'_>) -> bool {
+    match failure {
+        Failure::Absent(_) => false,
+        Failure::Failed(_, error) => is_demotion(error) || call.repeatable && is_break(error),
     }
 }
 
 /// Repeats what may be repeated, on the next connection: a server that comes back at once is not noticed, one that
-/// is gone is told at once.
-async fn at_most_twice(line: &Line, call: Call<'_>) -> Result<Value, Failure> {
-    match line.call(&call.work, false, 0).await {
-        Err(Failure::Failed(generation, error))
-            if is_demotion(&error) || call.repeatable && is_break(&error) =>
-        {
-            match line.call(&call.work, false, generation).await {
-                // Why the first connection failed says more than that there is no second one.
-                Err(Failure::Absent(_)) if is_demotion(&error) => Err(Failure::Failed(generation, error)),
-                result => result,
-            }
-        }
+/// is gone is told at once. `failure` is that of the first time, if that is over.
+async fn at_most_twice(line: &Line, call: Call<'_>, failure: Option<Failure>) -> Result<Value, Failure> {
+    let failure = match failure {
+        Some(failure) => failure,
+        None => match line.call(&call.work, false, 0).await {
+            Err(failure) if may_be_repeated(&failure, call) => failure,
+            result => return result,
+        },
+    };
+    let Failure::Failed(generation, error) = failure else { return Err(failure) };
+    match line.call(&call.work, false, generation).await {
+        // Why the first connection failed says more than that there is no second one.
+        Err(Failure::Absent(_)) if is_demotion(&error) => Err(Failure::Failed(generation, error)),
         result => result,
     }
 }
