@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::redis_server::RedisServer;
 use crate::support::app::{TestApp, answer};
 use crate::support::smtp::Mode;
+use crate::support::waiting::until;
 
 /// How a relay fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,4 +72,21 @@ async fn a_relay_that_hangs_up_in_the_message_leaves_nothing_half_done() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_defers_leaves_nothing_half_done() {
     leaves_nothing_half_done(Fault::Is(Mode::Defer)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_whose_client_goes_away_is_driven_to_its_end() {
+    let app = TestApp::start().await;
+    let client = app.script("a-client-that-goes-away-0");
+    app.smtp.set_mode(Mode::Ponder);
+    let body = json!({ "email_address": "ann@example.com", "purpose": "sign_in" });
+    let start = || client.post("/v1/attempts").header("Idempotency-Key", "k1").json(&body);
+    let gone = tokio::spawn(start().send());
+    let asked = |command: &String| command.to_ascii_uppercase().starts_with("RCPT");
+    until("the relay is asked", || async { app.smtp.commands().iter().any(asked) }).await;
+    gone.abort();
+    assert!(gone.await.is_err(), "the client was answered before it could go");
+    until("the mail is there", || async { app.smtp.received_count() == 1 }).await;
+    answer(start()).await.expect(201);
+    assert_eq!(app.smtp.received_count(), 1, "the repetition found what was done");
 }
