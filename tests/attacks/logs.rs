@@ -6,11 +6,15 @@ use crate::injection::EVIL;
 use crate::process::Process;
 use crate::support::app::{API_KEY, answer};
 
+/// What is looked for in the log, in any case: too long to stand in the name of a request by chance, as "evil" did once.
+const MARK: &str = "eviltwin";
+
 /// Sends every evil string to every place that takes one, byte for byte where no client would.
 async fn provoke(server: &Process) {
     use std::io::Write as _;
     let client = server.browser_at("203.0.113.7");
     for (number, evil) in EVIL.iter().enumerate() {
+        let evil = &evil.replace("evil", MARK).replace("Evil", MARK);
         let email = format!("person{number}@example.com");
         let browser = server.browser_at(&format!("10.5.{number}.1"));
         for body in [
@@ -22,7 +26,9 @@ async fn provoke(server: &Process) {
         ] {
             answer(browser.post("/v1/attempts").bearer_auth(API_KEY).json(&body)).await;
         }
-        for body in [json!({ "ticket": evil }), json!({ "renewal_token": evil }), json!({ (*evil): evil })] {
+        for body in
+            [json!({ "ticket": evil }), json!({ "renewal_token": evil }), json!({ (evil.as_str()): evil })]
+        {
             answer(client.post("/v1/tickets/redeem").bearer_auth(API_KEY).json(&body)).await;
             answer(client.post("/v1/session/token").json(&body)).await;
         }
@@ -30,7 +36,7 @@ async fn provoke(server: &Process) {
         for request in [
             format!("GET /{evil} HTTP/1.1\r\nHost: x\r\n\r\n"),
             format!("{evil} / HTTP/1.1\r\nHost: x\r\n\r\n"),
-            format!("EVIL{number} / HTTP/1.1\r\nHost: x\r\n\r\n"),
+            format!("{}{number} / HTTP/1.1\r\nHost: x\r\n\r\n", MARK.to_ascii_uppercase()),
             format!("GET / HTTP/1.1{evil}\r\nHost: x\r\n\r\n"),
             format!("GET /v/e30.e30.AAAA?{} HTTP/1.1\r\nHost: {evil}\r\n\r\n", evil.replace(' ', "+")),
             format!(
@@ -68,7 +74,7 @@ async fn a_json_log_is_one_object_a_line_whatever_callers_send() {
             assert!(members[name].is_string(), "{name} of {line}");
         }
         assert!(!line.contains(char::is_control), "{line:?}");
-        assert!(!line.to_ascii_lowercase().contains("evil"), "{line:?}");
+        assert!(!line.to_ascii_lowercase().contains(MARK), "{line:?}");
         assert_ne!(members["level"], "error", "strangers raise no alarm: {line}");
         answers += usize::from(members.contains_key("status"));
     }
@@ -93,7 +99,7 @@ async fn a_text_log_is_one_event_a_line_whatever_callers_send() {
             "{line:?}"
         );
         assert!(!line.contains(char::is_control), "{line:?}");
-        assert!(!line.to_ascii_lowercase().contains("evil"), "{line:?}");
+        assert!(!line.to_ascii_lowercase().contains(MARK), "{line:?}");
     }
     assert!(log.contains("request_id=the-last-one"), "what is looked for is found");
 }
