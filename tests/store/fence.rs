@@ -89,7 +89,11 @@ async fn a_restart_with_an_append_only_file_loses_what_is_pending_and_what_was_u
         let mut bench = Bench::on(server).await;
         let ((id, pending), (used, there)) = (bench.started().await, bench.started().await);
         bench.store.settle(used, &there.nonce, confirmation(), &VERIFY, bench.now()).await.unwrap();
-        // The file is written before the answer goes out, and outlives the process whether it was synced or not.
+        // What is written outlives the process, synced or not. With `everysec`, a disk that is slow to sync delays it.
+        let server = bench.server();
+        let written =
+            || server.command::<String>(&["INFO", "persistence"]).contains("\naof_buffer_length:0\r");
+        eventually(async || written()).await;
         restart(&mut bench).await;
         let kept: String = bench.server().command(&["HGET", &key(used), "s"]);
         assert_eq!(kept, "v", "or else this test shows nothing");
