@@ -165,10 +165,11 @@ impl RedisServer {
             if process.try_wait().expect("the process is ours").is_some() {
                 return false;
             }
-            let ready =
-                self.try_connection().and_then(|mut connection| redis::cmd("PING").exec(&mut connection));
-            // Another server on the same port would answer as well: ours must be alive after it did.
-            if ready.is_ok() && process.try_wait().expect("the process is ours").is_none() {
+            let who = self
+                .try_connection()
+                .and_then(|mut connection| redis::cmd("INFO").arg("server").query::<String>(&mut connection));
+            // Another server on the same port would answer as well.
+            if who.is_ok_and(|who| who.contains(&format!("\nprocess_id:{}\r", process.id()))) {
                 self.process = Some(process);
                 return true;
             }
