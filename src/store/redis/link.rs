@@ -77,38 +77,47 @@ impl Link {
     }
 
     async fn call(&self, call: Call<'_>) -> Result<Value, Unavailable> {
-        let begun = Instant::now();
-        // One command on a connection that is up has the client library's limit of time, and needs no other.
-        let first = match (self, call.work) {
-            (Self::Single(lines), Work::Command { .. } | Work::Script { .. }) => {
-                lines.near().call_now(&call.work).await
-            }
-            _ => None,
-        };
-        let answered = match first {
-            Some(Ok(answer)) => return Ok(answer),
-            Some(Err(failure)) if !may_be_repeated(&failure, call) => Err(failure.reason()),
-            first => {
-                let rest = VERB_TIMEOUT.saturating_sub(begun.elapsed());
-                let answered = timeout(rest, self.pursue(call, first.and_then(Result::err))).await;
-                answered.unwrap_or_else(|_| Err(format!("no answer within {} s", VERB_TIMEOUT.as_secs())))
+        let answered = match self {
+            Self::Single(lines) => on_line(&lines.near(), call).await,
+            Self::Cluster(cluster) => {
+                let answered = async {
+                    match call.work {
+                        Work::Each { script, keys, args } => cluster.call_each(script, keys, args).await,
+                        Work::Command { .. } | Work::Script { .. } => cluster.call(call).await,
+                    }
+                };
+                within(VERB_TIMEOUT, answered).await
             }
         };
         answered.map_err(|reason| Unavailable { reason })
     }
+}
 
-    /// Asks until there is an answer, for the second time if there was a failure.
-    async fn pursue(&self, call: Call<'_>, failure: Option<Failure>) -> Result<Value, String> {
-        match self {
-            Self::Single(lines) => {
-                at_most_twice(&lines.near(), call, failure).await.map_err(|failure| failure.reason())
-            }
-            Self::Cluster(cluster) => match call.work {
-                Work::Each { script, keys, args } => cluster.call_each(script, keys, args).await,
-                Work::Command { .. } | Work::Script { .. } => cluster.call(call).await,
-            },
-        }
-    }
+/// Asks on this line. One command on a connection that is up has the client library's limit of time, and needs no other.
+async fn on_line(line: &Line, call: Call<'_>) -> Result<Value, String> {
+    let begun = Instant::now();
+    let first = match call.work {
+        Work::Command { .. } | Work::Script { .. } => line.call_now(&call.work).await,
+        Work::Each { .. } => None,
+    };
+    let failure = match first {
+        Some(Ok(answer)) => return Ok(answer),
+        Some(Err(failure)) if !may_be_repeated(&failure, call) => return Err(failure.reason()),
+        Some(Err(failure)) => Some(failure),
+        None => None,
+    };
+    let rest = VERB_TIMEOUT.saturating_sub(begun.elapsed());
+    let answered = async { at_most_twice(line, call, failure).await.map_err(|failure| failure.reason()) };
+    within(rest, answered).await
+}
+
+/// The answer, if it comes in this time.
+async fn within(
+    limit: Duration,
+    answered: impl Future<Output = Result<Value, String>>,
+) -> Result<Value, String> {
+    let answered = timeout(limit, answered).await;
+    answered.unwrap_or_else(|_| Err(format!("no answer within {} s", VERB_TIMEOUT.as_secs())))
 }
 
 /// Whether the next connection may be asked, too.
