@@ -114,7 +114,8 @@ fn not_allowed(allow: &'static str) -> HttpResponse {
     Problem { allow: Some(allow), ..Problem::new(Code::MethodNotAllowed) }.error_response()
 }
 
-/// Every public route; they are tried in this order, and those without a parameter cost least. Only what is public is compressed: not what carries secrets, and not event streams.
+/// Every public route; they are tried in this order, and those without a parameter cost least. Only what is public is
+/// compressed: not what carries secrets, and not event streams.
 pub(crate) fn routes(state: &Data<HttpState>) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let dev = state.dev;
     move |table| {

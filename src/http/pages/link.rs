@@ -63,9 +63,12 @@ impl LinkFacts<'_> {
     }
 }
 
-/// The pages that were rendered: for each shape, in each language, with the facts that there are.
+/// Which page: of this shape, in this language, with these of the [`FACTS`].
+type Key = (LinkShape, Locale, [bool; FACTS.len()]);
+
+/// The pages that were rendered.
 #[derive(Default)]
-pub(super) struct Skeletons(RwLock<HashMap<(LinkShape, Locale, [bool; FACTS.len()]), Arc<Skeleton>>>);
+pub(super) struct Skeletons(RwLock<HashMap<Key, Arc<Skeleton>>>);
 
 impl Pages {
     /// The page of a link.
@@ -87,7 +90,7 @@ impl Pages {
         locale: Locale,
         facts: &LinkFacts<'_>,
     ) -> Result<Arc<Skeleton>, minijinja::Error> {
-        let key = (shape, locale, FACTS.map(|name| facts.has(name)));
+        let key: Key = (shape, locale, FACTS.map(|name| facts.has(name)));
         // Nobody panics with the lock in hand, and what is in it would be sound if somebody did.
         let known = self.links.0.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(skeleton) = known {
