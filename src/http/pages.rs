@@ -28,7 +28,7 @@ const PAGE_SIZE: usize = 12 * 1024;
 /// The style of pages about a link, which phones load.
 const STYLE: &str = include_str!("pages/style.css");
 
-/// What all other pages need besides: forms, tables, lists.
+/// That of all other pages: the same, and forms, tables and lists.
 const MORE_STYLE: &str = concat!(include_str!("pages/style.css"), include_str!("pages/more.css"));
 
 /// The pages about a link.
