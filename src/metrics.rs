@@ -316,7 +316,7 @@ impl Metrics {
         request_id: &str,
     ) {
         self.http.get_or_create(&HttpLabels { route: route.clone(), method, status }).inc();
-        let request = RequestLabel { request_id: request_id.to_owned() };
+        let request = RequestLabel::new(request_id);
         let seconds = self.http_seconds.get_or_create(&RouteLabel { route });
         seconds.observe(took.as_secs_f64(), Some(request), None);
     }

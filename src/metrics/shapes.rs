@@ -1,8 +1,9 @@
 //! The labels of the metrics, and the bounds of their histograms.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::{EncodeLabel as _, EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::histogram::Histogram;
 
@@ -51,9 +52,32 @@ pub(super) struct KeyLabel {
 }
 
 /// What an exemplar points to: the line of the log with this `request_id`.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+///
+/// Its text is within it. Every request replaces one: a `String` would be freed by another thread than the one that made it,
+/// and for that their allocators wait for each other.
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub(super) struct RequestLabel {
-    pub(super) request_id: String,
+    text: [u8; Self::LONGEST],
+    length: usize,
+}
+
+impl RequestLabel {
+    /// Ids have no more bytes; of one that had, the beginning would be named.
+    const LONGEST: usize = 64;
+
+    pub(super) fn new(request_id: &str) -> Self {
+        let known = &request_id[..request_id.floor_char_boundary(Self::LONGEST)];
+        let mut text = [0; Self::LONGEST];
+        text[..known.len()].copy_from_slice(known.as_bytes());
+        Self { text, length: known.len() }
+    }
+}
+
+impl EncodeLabelSet for RequestLabel {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        let text = std::str::from_utf8(&self.text[..self.length]).unwrap_or_default();
+        ("request_id", text).encode(encoder.encode_label())
+    }
 }
 
 /// A histogram that remembers a request for each of its buckets.
