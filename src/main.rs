@@ -17,6 +17,10 @@ use linkgate::domain::email::EmailAddress;
 use linkgate::domain::keys::is_kid;
 use linkgate::{healthcheck, logging, token};
 
+/// Threads of ours free what others have made, and much at once: the system's makes them wait for each other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const EXAMPLES: &str = "\
 Try it, with nothing to configure:
   linkgate dev

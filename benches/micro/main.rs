@@ -9,6 +9,10 @@ use std::process::Command;
 
 use criterion::Criterion;
 
+/// As the service has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs one operation so often, and nothing else.
 const RUN: &str = "--run";
 

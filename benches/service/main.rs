@@ -31,6 +31,10 @@ use self::report::{Figure, Figures, micros, number, percentile};
 use self::sink::Sink;
 use self::steps::{Manner, People, Step};
 
+/// As the service has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Requests in flight at once, from all connections.
 const IN_FLIGHT: usize = 64;
 
