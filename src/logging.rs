@@ -109,13 +109,9 @@ pub fn write_text(out: &mut impl Write, time: &impl Display, record: &Record<'_>
         line.push(' ');
         line.push_str(&escaped(key));
         line.push('=');
-        let text = match (value.to_borrowed_str(), value.to_u64()) {
-            (Some(text), _) => Cow::Borrowed(text),
-            (None, Some(number)) => Cow::Owned(number.to_string()),
-            (None, None) => match as_json(value) {
-                Json::String(text) => Cow::Owned(text),
-                other => Cow::Owned(other.to_string()),
-            },
+        let text = match value.to_borrowed_str() {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(value.to_u64().map_or_else(|| plain(value), |number| number.to_string())),
         };
         let text = escaped(&text);
         if text.is_empty() || text.bytes().any(|b| matches!(b, b' ' | b'"' | b'=')) {
@@ -170,7 +166,15 @@ fn message<'r>(record: &Record<'r>) -> Cow<'r, str> {
     message.as_str().map_or_else(|| message.to_string().into(), Cow::Borrowed)
 }
 
-/// A value that is no text at hand; one that JSON has no form for, as its text.
+/// A value that is no text at hand, as one.
+fn plain(value: &Value<'_>) -> String {
+    match as_json(value) {
+        Json::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// A value that is no text at hand, as JSON; one that JSON has no form for, as its text.
 fn as_json(value: &Value<'_>) -> Json {
     serde_json::to_value(value).unwrap_or_else(|_| Json::from(value.to_string()))
 }
@@ -202,7 +206,8 @@ const fn is_printable(byte: u8) -> bool {
 /// Escapes what would end the line or change how the rest of it looks: control characters, line and paragraph
 /// separators, and overrides of the writing direction.
 fn escaped(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(is_printable) {
+    // Without a way out: that looks at many bytes at once.
+    if text.bytes().fold(true, |all, byte| all & is_printable(byte)) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len());

@@ -22,10 +22,9 @@ use actix_service::{
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, Server, ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
-use actix_web::middleware::Next;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{Bytes, Data};
-use actix_web::{App, Error, HttpMessage as _, HttpResponse};
+use actix_web::{App, Error, HttpMessage as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
@@ -161,50 +160,52 @@ impl Requests {
     }
 }
 
-/// A request of a connection, until its answer has been handed over to the last byte.
-struct Open(Rc<Requests>);
+/// A request of a connection, until its answer has been handed over to the last byte. Of another listener's connection, it
+/// is nothing.
+pub(super) struct Open(Option<Rc<Requests>>);
 
 impl Open {
-    fn new(requests: &Rc<Requests>, request: &ServiceRequest) -> Self {
-        requests.open.set(requests.open.get() + 1);
-        requests.begun.set(None);
-        requests.tape.borrow_mut().opened(request.head());
-        if let Some(resumed) = requests.resumed.take() {
-            request.extensions_mut().insert(resumed);
+    /// Tells the socket that this request is open, from now until this is dropped.
+    pub(super) fn begin(request: &ServiceRequest) -> Self {
+        let requests = request.request().conn_data::<Rc<Requests>>();
+        if let Some(requests) = requests {
+            requests.open.set(requests.open.get() + 1);
+            requests.begun.set(None);
+            requests.tape.borrow_mut().opened(request.head());
+            if let Some(resumed) = requests.resumed.take() {
+                request.extensions_mut().insert(resumed);
+            }
         }
-        Self(Rc::clone(requests))
+        Self(requests.cloned())
+    }
+
+    /// Whether the request comes after the last one. RFC 9112, section 9.6: what follows a request that ends the connection
+    /// is not processed.
+    pub(super) fn is_late(&self, request: &ServiceRequest) -> bool {
+        let ends = request.head().connection_type() == ConnectionType::Close;
+        let last = self.0.as_ref().map(|requests| &requests.last);
+        last.is_some_and(|last| last.replace(ends || last.get()))
+    }
+
+    /// Leaves it open until the last byte of this answer.
+    pub(super) fn until_sent(self, response: ServiceResponse<BoxBody>) -> ServiceResponse<WhileOpen> {
+        response.map_body(|_, body| WhileOpen { body, _open: self })
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
-        self.0.none_since.set(Instant::now());
-        self.0.tape.borrow_mut().closed();
+        let Some(requests) = &self.0 else { return };
+        requests.open.set(requests.open.get() - 1);
+        requests.none_since.set(Instant::now());
+        requests.tape.borrow_mut().closed();
     }
-}
-
-/// The layer that tells the socket which requests are open, and lets none pass after the last one.
-pub(crate) async fn opened(
-    request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse<WhileOpen>, Error> {
-    let requests = request.request().conn_data::<Rc<Requests>>().cloned();
-    let open = requests.as_ref().map(|requests| Open::new(requests, &request));
-    // RFC 9112, section 9.6: what follows a request that ends the connection is not processed.
-    let ends = request.head().connection_type() == ConnectionType::Close;
-    let response = if requests.is_some_and(|requests| requests.last.replace(ends || requests.last.get())) {
-        request.into_response(HttpResponse::BadRequest().force_close().finish())
-    } else {
-        next.call(request).await?
-    };
-    Ok(response.map_body(|_, body| WhileOpen { body, _open: open }))
 }
 
 /// A body whose request is open until it ends.
 pub(crate) struct WhileOpen {
     body: BoxBody,
-    _open: Option<Open>,
+    _open: Open,
 }
 
 impl MessageBody for WhileOpen {

@@ -13,13 +13,13 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpRequest, ResponseError as _};
+use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use minijinja::context;
 
 use super::Pattern;
-use super::connection::parking;
+use super::connection::{Open, WhileOpen, parking};
 use super::context::{Context, within};
 use super::extract::{MAX_BODY, bearer, network, wants_page};
 use super::pages::Powers;
@@ -39,7 +39,11 @@ const MAX_REQUEST_ID: usize = 64;
 pub(crate) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
+) -> Result<ServiceResponse<WhileOpen>, Error> {
+    let open = Open::begin(&request);
+    if open.is_late(&request) {
+        return Ok(open.until_sent(request.into_response(HttpResponse::BadRequest().force_close().finish())));
+    }
     let context = parking::context(&request).unwrap_or_else(|| {
         Rc::new(Context {
             begun: Instant::now(),
@@ -77,7 +81,7 @@ pub(crate) async fn guard(
         duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         "{method} {route} {status}"
     );
-    Ok(response)
+    Ok(open.until_sent(response))
 }
 
 /// The path of the route as the table has it. A layer may have answered before the route was reached.

@@ -42,7 +42,6 @@ macro_rules! layered {
             .configure($crate::http::routes(&$state))
             .wrap($crate::http::cors(&$state))
             .wrap(::actix_web::middleware::from_fn($crate::http::guard::guard))
-            .wrap(::actix_web::middleware::from_fn($crate::http::connection::opened))
     };
 }
 pub(crate) use layered;
@@ -114,11 +113,17 @@ fn not_allowed(allow: &'static str) -> HttpResponse {
     Problem { allow: Some(allow), ..Problem::new(Code::MethodNotAllowed) }.error_response()
 }
 
-/// Every public route; they are tried in this order, and those without a parameter cost least. Only what is public is
+/// Every public route; they are tried in this order, so those that are asked for most stand first. Only what is public is
 /// compressed: not what carries secrets, and not event streams.
 pub(crate) fn routes(state: &Data<HttpState>) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let dev = state.dev;
     move |table| {
+        let read = web::route().service(fn_service(status::read));
+        table.service(around("/v1/attempts/{id}").guard(of::get()).default_service(read));
+        with_parameter!(
+            table,
+            at!("/v/{link_token}", "GET, HEAD, POST", get => links::open, post => links::decide)
+        );
         table
             .service(at!("/v1/attempts", "POST", post => attempts::start))
             .service(
@@ -135,12 +140,6 @@ pub(crate) fn routes(state: &Data<HttpState>) -> impl FnOnce(&mut ServiceConfig)
                 at!("/relay-code.js", "GET, HEAD", get => discovery::relay_code).wrap(Compress::default()),
             )
             .service(at!("/compat.js", "GET, HEAD", get => discovery::compat).wrap(Compress::default()));
-        with_parameter!(
-            table,
-            at!("/v/{link_token}", "GET, HEAD, POST", get => links::open, post => links::decide)
-        );
-        let read = web::route().service(fn_service(status::read));
-        table.service(around("/v1/attempts/{id}").guard(of::get()).default_service(read));
         with_parameter!(table, at!("/v1/attempts/{id}", "GET, HEAD, DELETE", delete => attempts::cancel));
         with_parameter!(table, at!("/v1/attempts/{id}/redeem", "POST", post => attempts::redeem));
         with_parameter!(table, at!("/v1/attempts/{id}/events", "GET, HEAD", get => status::events));
