@@ -30,8 +30,12 @@ pub(crate) fn scale(plan: &Plan, sink: &Sink, figures: &mut Figures) {
 
 /// Lets `waiters` wait on the second replica, and confirms some on the first, one after the other.
 pub(crate) fn measure(fleet: &Fleet, waiters: usize, plan: &Plan, figures: &mut Figures) {
-    let samples = waiters.min(if plan.brief { 4 } else { 300 });
-    let name = if waiters == 1 { "1 waiter".to_owned() } else { format!("{waiters} waiters") };
+    let most = if plan.brief { 4 } else { 300 };
+    if waiters == 1 {
+        return alone(fleet, most, plan, figures);
+    }
+    let samples = waiters.min(most);
+    let name = format!("{waiters} waiters");
     // Memory is what the first round takes: later ones find it there. The others tell times.
     for round in 0..=plan.rounds.min(3) {
         let manner = Manner { count: waiters, in_flight: 64.min(waiters), fresh: false };
@@ -46,10 +50,45 @@ pub(crate) fn measure(fleet: &Fleet, waiters: usize, plan: &Plan, figures: &mut 
             note("memory", "KiB each", bytes / 1024.0 / number(waiters));
             continue;
         }
-        for (what, percent) in [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9)] {
-            note(what, "ms", percentile(&mut latencies, percent) / 1e3);
-        }
+        note_latencies(&mut latencies, &mut note);
         note("CPU of waiting", "µs/s each", micros(idle) / number(waiters) / WATCHED.as_secs_f64());
+    }
+}
+
+fn note_latencies(latencies: &mut [Duration], note: &mut dyn FnMut(&str, &str, f64)) {
+    for (what, percent) in [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9)] {
+        note(what, "ms", percentile(latencies, percent) / 1e3);
+    }
+}
+
+/// The same for so many people one after the other, each alone on idle replicas.
+fn alone(fleet: &Fleet, people: usize, plan: &Plan, figures: &mut Figures) {
+    for _ in 0..plan.rounds.min(3) {
+        let manner = Manner { count: people, in_flight: 1, fresh: false };
+        let mut people = People::new(fleet, manner);
+        people.take(fleet, Step::Start, manner);
+        people.take(fleet, Step::Open, manner);
+        let mut latencies = block_on(async {
+            let (mut waiting, mut confirming) = (
+                Connection::open(fleet.replicas[1].addr).await,
+                Connection::open(fleet.replicas[0].addr).await,
+            );
+            let mut latencies = Vec::new();
+            for attempt in &people.attempts {
+                waiting.send(&people.long_poll(attempt)).await;
+                fleet.replicas[1].await_waiters(1).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                let begun = Instant::now();
+                confirming.send(&people.request(Step::Confirm, attempt)).await;
+                let told = waiting.answer().await;
+                latencies.push(begun.elapsed());
+                assert!(told.text("status") == "verified" && confirming.answer().await.status == 303);
+            }
+            latencies
+        });
+        note_latencies(&mut latencies, &mut |what, unit, value| {
+            figures.note(&format!("wake-up / 1 waiter / {what}"), unit, value);
+        });
     }
 }
 
