@@ -114,7 +114,7 @@ pub fn write_text(out: &mut impl Write, time: &impl Display, record: &Record<'_>
             None => Cow::Owned(value.to_u64().map_or_else(|| plain(value), |number| number.to_string())),
         };
         let text = escaped(&text);
-        if text.is_empty() || text.bytes().any(|b| matches!(b, b' ' | b'"' | b'=')) {
+        if text.is_empty() || text.bytes().fold(false, |any, b| any | matches!(b, b' ' | b'"' | b'=')) {
             let _ = write!(line, "\"{}\"", text.replace('"', "\\\""));
         } else {
             line.push_str(&text);
@@ -163,7 +163,15 @@ pub fn write_json(out: &mut impl Write, time: &impl Display, record: &Record<'_>
 
 fn message<'r>(record: &Record<'r>) -> Cow<'r, str> {
     let message = record.args();
-    message.as_str().map_or_else(|| message.to_string().into(), Cow::Borrowed)
+    message.as_str().map_or_else(
+        || {
+            // Room for most: `to_string` would begin with next to none.
+            let mut text = String::with_capacity(128);
+            let _ = write!(text, "{message}");
+            text.into()
+        },
+        Cow::Borrowed,
+    )
 }
 
 /// A value that is no text at hand, as one.

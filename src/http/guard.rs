@@ -60,11 +60,13 @@ pub(crate) async fn guard(
         next.call(request).await.map(ServiceResponse::map_into_boxed_body)
     });
     let mut response = answer.await?;
-    within(context.clone(), async {
-        explain(&mut response);
-        limit_refusals(&mut response);
-    })
-    .await;
+    if response.status().is_client_error() || response.status().is_server_error() {
+        within(context.clone(), async {
+            explain(&mut response);
+            limit_refusals(&mut response);
+        })
+        .await;
+    }
     finish(&mut response, &context.request_id);
     if state_of(&response).service.waiters().is_draining() {
         // The next request on this connection might meet a closed one: it is to come on another.
@@ -113,8 +115,9 @@ fn fresh_id() -> String {
     static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let [first, second] = KEYS.each_ref().map(|key| key.hash_one(count).to_be_bytes());
-    URL_SAFE_NO_PAD.encode([&first[..], &second[..4]].concat())
+    let [first, second] = KEYS.each_ref().map(|key| key.hash_one(count));
+    let bytes = (u128::from(first) << 64 | u128::from(second)).to_be_bytes();
+    URL_SAFE_NO_PAD.encode(&bytes[..12])
 }
 
 /// Refuses what no route should see.
@@ -185,9 +188,6 @@ fn too_many(state: &HttpState, after: Duration) -> Problem {
 /// Turns an error of the framework into a problem.
 fn explain(response: &mut ServiceResponse<BoxBody>) {
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
-        return;
-    }
     let content_type = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     if content_type
         .is_some_and(|value| value.starts_with(PROBLEM_JSON.as_bytes()) || value.starts_with(b"text/html"))

@@ -123,7 +123,9 @@ pub(super) fn encode(attempt: &Attempt) -> Vec<Cow<'static, str>> {
 
 /// Reads what [`encode`] and the scripts wrote. Fields of a later version are passed over.
 fn decode(fields: &str) -> Result<Attempt, Garbled> {
-    let mut lines = fields.split('\n');
+    let mut begin = 0;
+    let ends = memchr::memchr_iter(b'\n', fields.as_bytes()).chain(std::iter::once(fields.len()));
+    let mut lines = ends.map(|end| &fields[std::mem::replace(&mut begin, end + 1)..end]);
     let mut values = [None; 26];
     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
         if let [letter @ b'a'..=b'z'] = name.as_bytes() {
