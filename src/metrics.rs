@@ -288,7 +288,11 @@ impl Metrics {
     pub fn store_operation(&self, operation: &'static str, answered: bool, took: Duration) {
         let outcome = if answered { "ok" } else { "unavailable" };
         self.store.get_or_create(&StoreLabels { operation, outcome }).observe(took.as_secs_f64());
-        self.store_up.set(i64::from(answered));
+        let up = i64::from(answered);
+        // Other threads read it with each operation.
+        if self.store_up.get() != up {
+            self.store_up.set(up);
+        }
     }
 
     /// So many wait now.
@@ -306,19 +310,10 @@ impl Metrics {
         self.waiters_turned_away.get_or_create(&LimitLabel { limit }).inc();
     }
 
-    /// A request was answered.
-    pub fn http_request(
-        &self,
-        route: Cow<'static, str>,
-        method: &'static str,
-        status: u16,
-        took: Duration,
-        request_id: &str,
-    ) {
-        self.http.get_or_create(&HttpLabels { route: route.clone(), method, status }).inc();
-        let request = RequestLabel::new(request_id);
-        let seconds = self.http_seconds.get_or_create(&RouteLabel { route });
-        seconds.observe(took.as_secs_f64(), Some(request), None);
+    /// The counts of requests of a route and a method with this status.
+    pub fn http_requests(&self, route: Cow<'static, str>, method: &'static str, status: u16) -> HttpRequests {
+        let seconds = self.http_seconds.get_or_create_owned(&RouteLabel { route: route.clone() });
+        HttpRequests { count: self.http.get_or_create_owned(&HttpLabels { route, method, status }), seconds }
     }
 
     /// The keys in use by their ids, with whether each signs.
@@ -353,6 +348,20 @@ impl Metrics {
     pub fn scraped(&self, ready: bool, now: DateTime<Utc>) {
         self.ready.set(i64::from(ready));
         self.clock.set(unix(now));
+    }
+}
+
+/// See [`Metrics::http_requests`].
+pub struct HttpRequests {
+    count: Counter,
+    seconds: Traced,
+}
+
+impl HttpRequests {
+    /// One more was answered.
+    pub fn answered(&self, took: Duration, request_id: &str) {
+        self.count.inc();
+        self.seconds.observe(took.as_secs_f64(), Some(RequestLabel::new(request_id)), None);
     }
 }
 

@@ -6,7 +6,6 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Instant;
 
@@ -26,12 +25,12 @@ pub(super) struct Context {
     /// The id of the request, for its answer and the logs.
     pub(super) request_id: String,
     /// Where problem types point to.
-    pub(super) public_url: Arc<str>,
+    pub(super) public_url: Rc<str>,
 }
 
 impl Default for Context {
     fn default() -> Self {
-        Self { begun: Instant::now(), request_id: String::new(), public_url: Arc::default() }
+        Self { begun: Instant::now(), request_id: String::new(), public_url: Rc::default() }
     }
 }
 

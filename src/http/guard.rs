@@ -2,10 +2,9 @@
 //! the framework's own errors, the access log, metrics.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::hash::{BuildHasher as _, RandomState};
 use std::rc::Rc;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -26,6 +25,7 @@ use super::pages::Powers;
 use super::problem::{Code, PROBLEM_JSON, Problem};
 use super::refusals::Refusals;
 use super::state::HttpState;
+use super::worker::Worker;
 
 /// The header that names a request.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -48,7 +48,7 @@ pub(crate) async fn guard(
         Rc::new(Context {
             begun: Instant::now(),
             request_id: request_id(request.headers()),
-            public_url: state(&request).public_url.clone(),
+            public_url: Worker::of(request.request()).public_url.clone(),
         })
     });
     let method = request.method().clone();
@@ -77,7 +77,7 @@ pub(crate) async fn guard(
     let status = response.status().as_u16();
     let took = context.begun.elapsed();
     let (method, request_id) = (name_of(&method), context.request_id.as_str());
-    state_of(&response).metrics.http_request(route.clone(), method, status, took, request_id);
+    Worker::of(response.request()).answered((route.clone(), method, status), took, request_id);
     log::info!(
         request_id = request_id, method = method, route = &*route, status = status,
         duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -110,12 +110,14 @@ fn request_id(headers: &HeaderMap) -> String {
 }
 
 /// A name for a request. It opens nothing, so it need not be as hard to guess as a secret, only to be the one of its kind
-/// and to tell nothing: keyed hashes of a count.
+/// and to tell nothing: hashes of a count, with keys that each thread has for itself.
 fn fresh_id() -> String {
-    static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let [first, second] = KEYS.each_ref().map(|key| key.hash_one(count));
+    thread_local! {
+        static KEYS: [RandomState; 2] = Default::default();
+        static COUNT: Cell<u64> = const { Cell::new(0) };
+    }
+    let count = COUNT.replace(COUNT.get().wrapping_add(1));
+    let [first, second] = KEYS.with(|keys| keys.each_ref().map(|key| key.hash_one(count)));
     let bytes = (u128::from(first) << 64 | u128::from(second)).to_be_bytes();
     URL_SAFE_NO_PAD.encode(&bytes[..12])
 }

@@ -30,11 +30,11 @@ pub(super) async fn read(request: ServiceRequest) -> Result<ServiceResponse, Err
     if let Some(answer) = parking::answer(&request) {
         return Ok(request.into_response(answer));
     }
-    let service = state(request.request()).service.clone();
     let response = match ask(&request) {
         Err(problem) => problem.error_response(),
-        Ok((grant, wait, _)) if wait.is_zero() => told(service.status(&grant).await),
+        Ok((grant, wait, _)) if wait.is_zero() => told(state(request.request()).service.status(&grant).await),
         Ok((grant, wait, seen)) => {
+            let service = state(request.request()).service.clone();
             parking::wait(&request, async move { told(service.wait(&grant, seen, wait).await) }).await
         }
     };
