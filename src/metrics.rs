@@ -22,6 +22,8 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::domain::policy::Purpose;
 
+pub use self::shapes::LONGEST_REQUEST_ID;
+
 use self::process::Process;
 use self::shapes::{
     EndLabels, HttpLabels, KeyLabel, LimitLabel, OutcomeLabel, PurposeLabel, RequestLabel, RouteLabel,

@@ -26,14 +26,12 @@ use super::problem::{Code, PROBLEM_JSON, Problem};
 use super::refusals::Refusals;
 use super::state::HttpState;
 use super::worker::Worker;
+use crate::metrics::LONGEST_REQUEST_ID;
 
 /// The header that names a request.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
-
-/// Longest request id that is taken over.
-const MAX_REQUEST_ID: usize = 64;
 
 /// The outermost layer.
 pub(crate) async fn guard(
@@ -104,7 +102,7 @@ fn request_id(headers: &HeaderMap) -> String {
     headers
         .get(X_REQUEST_ID)
         .and_then(|value| value.to_str().ok())
-        .filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()))
+        .filter(|id| (1..=LONGEST_REQUEST_ID).contains(&id.len()))
         .filter(|id| id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')))
         .map_or_else(fresh_id, str::to_owned)
 }

@@ -51,23 +51,23 @@ pub(super) struct KeyLabel {
     pub(super) kid: String,
 }
 
+/// Longest id of a request, in bytes. Of a longer one, an exemplar would name the beginning.
+pub const LONGEST_REQUEST_ID: usize = 64;
+
 /// What an exemplar points to: the line of the log with this `request_id`.
 ///
 /// Its text is within it. Every request replaces one: a `String` would be freed by another thread than the one that made it,
 /// and for that their allocators wait for each other.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub(super) struct RequestLabel {
-    text: [u8; Self::LONGEST],
+    text: [u8; LONGEST_REQUEST_ID],
     length: usize,
 }
 
 impl RequestLabel {
-    /// Ids have no more bytes; of one that had, the beginning would be named.
-    const LONGEST: usize = 64;
-
     pub(super) fn new(request_id: &str) -> Self {
-        let known = &request_id[..request_id.floor_char_boundary(Self::LONGEST)];
-        let mut text = [0; Self::LONGEST];
+        let known = &request_id[..request_id.floor_char_boundary(LONGEST_REQUEST_ID)];
+        let mut text = [0; LONGEST_REQUEST_ID];
         text[..known.len()].copy_from_slice(known.as_bytes());
         Self { text, length: known.len() }
     }
