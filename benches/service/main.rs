@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use self::driver::{Load, drive};
 use self::fleet::{Fleet, Replica};
 use self::parts::EmptyServer;
-use self::report::{Figure, Figures, micros, number, percentile};
+use self::report::{Figure, Figures, micros, number};
 use self::sink::Sink;
 use self::steps::{Manner, People, Step};
 
@@ -170,8 +170,8 @@ fn measure_steps(plan: &Plan, sink: &Sink, figures: &mut Figures) {
                     note("exchange", "µs", exchange);
                     note("parts", "µs", parts);
                     note("ratio", "", cpu / parts);
-                    for (what, percent) in [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9)] {
-                        note(what, "µs", percentile(&mut taken.results.latencies, percent));
+                    for (what, latency) in report::percentiles(&mut taken.results.latencies) {
+                        note(what, "µs", latency);
                     }
                 }
             }

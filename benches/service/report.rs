@@ -98,9 +98,14 @@ pub(crate) fn compare(old: &BTreeMap<String, Figure>, new: &BTreeMap<String, Fig
     println!("\n{changed} of {} figures.", new.len());
 }
 
-/// A percentile, in microseconds, of latencies in no order.
-pub(crate) fn percentile(latencies: &mut [std::time::Duration], percent: f64) -> f64 {
+/// Those percentiles that are told of latencies in no order, in microseconds, by name.
+pub(crate) fn percentiles(latencies: &mut [std::time::Duration]) -> [(&'static str, f64); 3] {
     latencies.sort_unstable();
+    [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9)]
+        .map(|(name, percent)| (name, percentile(latencies, percent)))
+}
+
+fn percentile(latencies: &[std::time::Duration], percent: f64) -> f64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::Plan;
 use crate::driver::{Connection, block_on};
 use crate::fleet::{Fleet, cpu, memory};
-use crate::report::{Figures, micros, number, percentile};
+use crate::report::{Figures, micros, number, percentiles};
 use crate::sink::Sink;
 use crate::steps::{Manner, People, Step};
+use crate::{IN_FLIGHT, Plan};
 
 /// How long the cost of doing nothing is watched.
 const WATCHED: Duration = Duration::from_secs(3);
@@ -38,10 +38,7 @@ pub(crate) fn measure(fleet: &Fleet, waiters: usize, plan: &Plan, figures: &mut 
     let name = format!("{waiters} waiters");
     // Memory is what the first round takes: later ones find it there. The others tell times.
     for round in 0..=plan.rounds.min(3) {
-        let manner = Manner { count: waiters, in_flight: 64.min(waiters), fresh: false };
-        let mut people = People::new(fleet, manner);
-        people.take(fleet, Step::Start, manner);
-        people.take(fleet, Step::Open, manner);
+        let people = openers(fleet, waiters, IN_FLIGHT.min(waiters));
         let (mut latencies, bytes, idle) = block_on(wait_and_confirm(fleet, &people, samples));
         let mut note = |what: &str, unit: &str, value| {
             figures.note(&format!("wake-up / {name} / {what}"), unit, value);
@@ -50,24 +47,26 @@ pub(crate) fn measure(fleet: &Fleet, waiters: usize, plan: &Plan, figures: &mut 
             note("memory", "KiB each", bytes / 1024.0 / number(waiters));
             continue;
         }
-        note_latencies(&mut latencies, &mut note);
+        for (what, latency) in percentiles(&mut latencies) {
+            note(what, "ms", latency / 1e3);
+        }
         note("CPU of waiting", "µs/s each", micros(idle) / number(waiters) / WATCHED.as_secs_f64());
     }
 }
 
-fn note_latencies(latencies: &mut [Duration], note: &mut dyn FnMut(&str, &str, f64)) {
-    for (what, percent) in [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9)] {
-        note(what, "ms", percentile(latencies, percent) / 1e3);
-    }
+/// People who each have the page of their link open.
+fn openers(fleet: &Fleet, count: usize, in_flight: usize) -> People {
+    let manner = Manner { count, in_flight, fresh: false };
+    let mut people = People::new(fleet, manner);
+    people.take(fleet, Step::Start, manner);
+    people.take(fleet, Step::Open, manner);
+    people
 }
 
 /// The same for so many people one after the other, each alone on idle replicas.
-fn alone(fleet: &Fleet, people: usize, plan: &Plan, figures: &mut Figures) {
+fn alone(fleet: &Fleet, count: usize, plan: &Plan, figures: &mut Figures) {
     for _ in 0..plan.rounds.min(3) {
-        let manner = Manner { count: people, in_flight: 1, fresh: false };
-        let mut people = People::new(fleet, manner);
-        people.take(fleet, Step::Start, manner);
-        people.take(fleet, Step::Open, manner);
+        let people = openers(fleet, count, 1);
         let mut latencies = block_on(async {
             let (mut waiting, mut confirming) = (
                 Connection::open(fleet.replicas[1].addr).await,
@@ -86,9 +85,9 @@ fn alone(fleet: &Fleet, people: usize, plan: &Plan, figures: &mut Figures) {
             }
             latencies
         });
-        note_latencies(&mut latencies, &mut |what, unit, value| {
-            figures.note(&format!("wake-up / 1 waiter / {what}"), unit, value);
-        });
+        for (what, latency) in percentiles(&mut latencies) {
+            figures.note(&format!("wake-up / 1 waiter / {what}"), "ms", latency / 1e3);
+        }
     }
 }
 
