@@ -312,10 +312,19 @@ impl Metrics {
         self.waiters_turned_away.get_or_create(&LimitLabel { limit }).inc();
     }
 
-    /// The counts of requests of a route and a method with this status.
-    pub fn http_requests(&self, route: Cow<'static, str>, method: &'static str, status: u16) -> HttpRequests {
-        let seconds = self.http_seconds.get_or_create_owned(&RouteLabel { route: route.clone() });
-        HttpRequests { count: self.http.get_or_create_owned(&HttpLabels { route, method, status }), seconds }
+    /// Counts an answered request. `route` is the pattern, never the path; `request_id` becomes an exemplar.
+    pub fn answered(
+        &self,
+        route: Cow<'static, str>,
+        method: &'static str,
+        status: u16,
+        took: Duration,
+        request_id: &str,
+    ) {
+        let seconds = self.http_seconds.get_or_create(&RouteLabel { route: route.clone() });
+        seconds.observe(took.as_secs_f64(), Some(RequestLabel::new(request_id)), None);
+        drop(seconds);
+        self.http.get_or_create(&HttpLabels { route, method, status }).inc();
     }
 
     /// The keys in use by their ids, with whether each signs.
@@ -350,20 +359,6 @@ impl Metrics {
     pub fn scraped(&self, ready: bool, now: DateTime<Utc>) {
         self.ready.set(i64::from(ready));
         self.clock.set(unix(now));
-    }
-}
-
-/// See [`Metrics::http_requests`].
-pub struct HttpRequests {
-    count: Counter,
-    seconds: Traced,
-}
-
-impl HttpRequests {
-    /// One more was answered.
-    pub fn answered(&self, took: Duration, request_id: &str) {
-        self.count.inc();
-        self.seconds.observe(took.as_secs_f64(), Some(RequestLabel::new(request_id)), None);
     }
 }
 

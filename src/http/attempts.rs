@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::context::to_its_end;
+use super::context::to_completion;
 use super::extract::{Json, Object, Parameter, Who, Word, bearer, cookie, only, user_agent_of};
 use super::problem::{Code, Problem};
 use super::sessions::{session_response, verified_cookie};
@@ -59,7 +59,7 @@ pub(super) async fn start(
     who.caller.user_agent = user_agent_of(&request);
     let start = start_request(body.0, authority, idempotency_key(request.headers())?)?;
     let service = state.service.clone();
-    let started = to_its_end(async move { service.start(start, who.caller).await }).await??;
+    let started = to_completion(async move { service.start(start, who.caller).await }).await??;
     Ok(started_response(&state, started))
 }
 
@@ -187,7 +187,7 @@ pub(super) async fn resend(
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;
     let service = state.service.clone();
-    let view = to_its_end(async move { service.resend(&grant, &who.caller).await }).await??;
+    let view = to_completion(async move { service.resend(&grant, &who.caller).await }).await??;
     Ok(attempt_response(&view))
 }
 

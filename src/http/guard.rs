@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::hash::{BuildHasher as _, RandomState};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -25,7 +26,6 @@ use super::pages::Powers;
 use super::problem::{Code, PROBLEM_JSON, Problem};
 use super::refusals::Refusals;
 use super::state::HttpState;
-use super::worker::Worker;
 use crate::metrics::LONGEST_REQUEST_ID;
 
 /// The header that names a request.
@@ -46,7 +46,7 @@ pub(crate) async fn guard(
         Rc::new(Context {
             begun: Instant::now(),
             request_id: request_id(request.headers()),
-            public_url: Worker::of(request.request()).public_url.clone(),
+            public_url: Arc::clone(&state(&request).public_url),
         })
     });
     let method = request.method().clone();
@@ -75,7 +75,7 @@ pub(crate) async fn guard(
     let status = response.status().as_u16();
     let took = context.begun.elapsed();
     let (method, request_id) = (name_of(&method), context.request_id.as_str());
-    Worker::of(response.request()).answered((route.clone(), method, status), took, request_id);
+    state_of(&response).metrics.answered(route.clone(), method, status, took, request_id);
     log::info!(
         request_id = request_id, method = method, route = &*route, status = status,
         duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

@@ -8,7 +8,7 @@ use minijinja::context;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::context::to_its_end;
+use super::context::to_completion;
 use super::extract::{
     FormOrJson, Parameter, SEC_FETCH_SITE, Who, Word, only, user_agent_of, wants_json, wants_page,
 };
@@ -160,7 +160,7 @@ pub(super) async fn decide(
         Err(error) => return refuse(&state, &request, error.into(), None, who.caller.locale),
     };
     let service = state.service.clone();
-    let (link, body, who, decided) = to_its_end(async move {
+    let (link, body, who, decided) = to_completion(async move {
         let decided = service.decide(&link, body.decision.0, &body.confirmation, &who.caller).await;
         (link, body, who, decided)
     })
@@ -348,7 +348,7 @@ pub(super) async fn reissue(
     let new_client = if json { None } else { make_client(&mut who) };
     who.caller.user_agent = user_agent_of(&request);
     let service = state.service.clone();
-    let (link, reissued) = to_its_end(async move {
+    let (link, reissued) = to_completion(async move {
         let reissued = service.reissue(&link, &who.caller).await;
         (link, reissued)
     })

@@ -22,7 +22,6 @@ mod sessions;
 mod state;
 mod status;
 mod time;
-pub(crate) mod worker;
 
 use actix_cors::Cors;
 use actix_service::fn_service;
@@ -40,7 +39,6 @@ use self::problem::{Code, Problem};
 macro_rules! layered {
     ($app:expr, $state:expr) => {
         $app.app_data($state.clone())
-            .app_data($crate::http::worker::Worker::new(&$state))
             .configure($crate::http::routes(&$state))
             .wrap($crate::http::cors(&$state))
             .wrap(::actix_web::middleware::from_fn($crate::http::guard::guard))

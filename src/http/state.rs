@@ -34,7 +34,7 @@ pub struct HttpState {
     pub(super) service: Arc<Service>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) pages: Pages,
-    pub(super) public_url: String,
+    pub(super) public_url: Arc<str>,
     pub(super) https: bool,
     pub(super) cookies: Cookies,
     pub(super) trusted_proxies: TrustedProxies,
@@ -62,7 +62,7 @@ impl HttpState {
             dev: settings.dev,
             allowed_origins: settings.allowed_origins,
             api_keys: settings.api_keys,
-            public_url: settings.public_url,
+            public_url: settings.public_url.into(),
         })
     }
 
