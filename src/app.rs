@@ -9,9 +9,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpServer;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::Data;
-use actix_web::{App as HttpApp, HttpServer};
 use chrono::TimeDelta;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -229,7 +229,7 @@ impl App {
         let mut servers = vec![server];
         if let Some(listener) = ops {
             let state = self.ops;
-            let factory = move || HttpApp::new().app_data(state.clone()).configure(ops::configure);
+            let factory = move || ops::app(state.clone());
             servers.push(HttpServer::new(factory).workers(1).disable_signals().listen(listener)?.run());
         }
         tokio::spawn(self.service.waiters().clone().serve());

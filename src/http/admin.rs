@@ -1,10 +1,10 @@
 //! `/v1/admin`: what an operator may see and end, with an API key.
 
-use actix_web::web::Data;
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
-use super::extract::{Parameter, bearer};
+use super::extract::bearer;
 use super::problem::{Code, Problem};
 use super::state::HttpState;
 use crate::domain::ids::{AttemptId, SessionId};
@@ -14,7 +14,7 @@ use crate::flow::ConfirmedBy;
 pub(super) async fn attempt(
     state: Data<HttpState>,
     request: HttpRequest,
-    Parameter(id): Parameter,
+    id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let report = state.service.report(attempt_id(&state, &request, &id)?).await?;
     Ok(HttpResponse::Ok().json(json!({
@@ -40,7 +40,7 @@ pub(super) async fn attempt(
 pub(super) async fn end_attempt(
     state: Data<HttpState>,
     request: HttpRequest,
-    Parameter(id): Parameter,
+    id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     state.service.end_attempt(attempt_id(&state, &request, &id)?).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -50,7 +50,7 @@ pub(super) async fn end_attempt(
 pub(super) async fn end_session(
     state: Data<HttpState>,
     request: HttpRequest,
-    Parameter(id): Parameter,
+    id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     operator(&state, &request)?;
     let id: SessionId = id.parse().map_err(|_| {

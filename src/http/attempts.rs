@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
-use actix_web::web::Data;
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::context::to_completion;
-use super::extract::{Json, Object, Parameter, Who, Word, bearer, cookie, only, user_agent_of};
+use super::extract::{Json, Object, Who, Word, bearer, cookie, only, user_agent_of};
 use super::problem::{Code, Problem};
 use super::sessions::{session_response, verified_cookie};
 use super::state::HttpState;
@@ -170,7 +170,7 @@ pub(super) struct CodeBody {
 pub(super) async fn code(
     state: Data<HttpState>,
     request: HttpRequest,
-    Parameter(id): Parameter,
+    id: Path<String>,
     body: Json<CodeBody>,
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;
@@ -182,7 +182,7 @@ pub(super) async fn code(
 pub(super) async fn resend(
     state: Data<HttpState>,
     request: HttpRequest,
-    Parameter(id): Parameter,
+    id: Path<String>,
     who: Who,
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;
@@ -195,7 +195,7 @@ pub(super) async fn resend(
 pub(super) async fn cancel(
     state: Data<HttpState>,
     request: HttpRequest,
-    Parameter(id): Parameter,
+    id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;
     state.service.cancel(&grant).await?;
@@ -206,7 +206,7 @@ pub(super) async fn cancel(
 pub(super) async fn redeem(
     state: Data<HttpState>,
     request: HttpRequest,
-    Parameter(id): Parameter,
+    id: Path<String>,
     who: Who,
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;

@@ -24,7 +24,7 @@ use actix_web::dev::{AppConfig, Server, ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{Bytes, Data};
-use actix_web::{App, Error, HttpMessage as _};
+use actix_web::{Error, HttpMessage as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
@@ -74,7 +74,7 @@ pub(crate) fn listen(
     let (state, draining) = (state.clone(), builder.graceful_shutdown_signal());
     let service = move || {
         let proxies = state.clone();
-        let app = crate::http::layered!(App::new(), state).into_factory();
+        let app = super::app(&state).into_factory();
         // The host and address in it are for `url_for` and its like, which nobody here asks.
         let app = map_config(app.map_err(|error: Error| error.error_response()), |()| AppConfig::default());
         let draining = draining.clone();

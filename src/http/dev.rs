@@ -2,13 +2,13 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HOST, LOCATION};
-use actix_web::web::Data;
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use minijinja::context;
 use minijinja::value::Serde;
 use serde_json::Value;
 
-use super::extract::{Parameter, wants_json};
+use super::extract::wants_json;
 use super::pages::{FRAMED_MAIL, Forms, Powers, Scripts};
 use super::problem::{Code, Problem};
 use super::state::HttpState;
@@ -74,7 +74,7 @@ fn one(state: &HttpState, id: &str) -> Result<Value, Problem> {
 pub(super) async fn mail(
     state: Data<HttpState>,
     request: HttpRequest,
-    Parameter(id): Parameter,
+    id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     refuse_other_hosts(&state, &request)?;
     let mail = one(&state, &id)?;
@@ -89,7 +89,7 @@ pub(super) async fn mail(
 pub(super) async fn mail_html(
     state: Data<HttpState>,
     request: HttpRequest,
-    Parameter(id): Parameter,
+    id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     refuse_other_hosts(&state, &request)?;
     let mail = one(&state, &id)?;

@@ -4,12 +4,12 @@ use std::sync::LazyLock;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::Data;
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 
-use super::extract::{Parameter, wants_json};
+use super::extract::wants_json;
 use super::pages::{API_YAML, Powers};
 use super::problem::{Code, Problem};
 use super::state::HttpState;
@@ -62,7 +62,7 @@ pub(super) async fn problems(state: Data<HttpState>) -> HttpResponse {
 pub(super) async fn problem(
     state: Data<HttpState>,
     request: HttpRequest,
-    Parameter(code): Parameter,
+    code: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let code = Code::find(&code).ok_or_else(|| Problem::new(Code::NotFound))?;
     if wants_json(&request) {

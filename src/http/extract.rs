@@ -237,33 +237,6 @@ pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch
 /// The header in which clients without cookies send their secret.
 pub(super) const LINKGATE_CLIENT: HeaderName = HeaderName::from_static("linkgate-client");
 
-/// Whether a path has one segment, and then `suffix`, behind as many segments as `prefix` has.
-pub(super) fn follows(path: &str, prefix: &str, suffix: &str) -> bool {
-    let depth = prefix.bytes().filter(|b| *b == b'/').count();
-    let rest = (0..=depth).try_fold(path, |rest, _| Some(rest.split_once('/')?.1));
-    let parameter = rest.and_then(|rest| rest.strip_suffix(suffix));
-    parameter.is_some_and(|parameter| !parameter.is_empty() && !parameter.contains('/'))
-}
-
-/// What stands in a path in the place of its parameter.
-pub(super) struct Parameter(pub(super) String);
-
-impl Parameter {
-    /// Where it stands, decoded but for what no id and no token has.
-    pub(super) fn of(path: &dev::Path<dev::Url>) -> &str {
-        path.unprocessed().split('/').nth(1).unwrap_or_default()
-    }
-}
-
-impl FromRequest for Parameter {
-    type Error = Problem;
-    type Future = std::future::Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        std::future::ready(Ok(Self(Self::of(request.match_info()).to_owned())))
-    }
-}
-
 /// Who calls, and how it proves itself.
 pub(super) struct Who {
     /// Without its `User-Agent`, which few routes ask for: see [`user_agent_of`].

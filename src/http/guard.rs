@@ -18,7 +18,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use minijinja::context;
 
-use super::Pattern;
 use super::connection::{Open, WhileOpen, parking};
 use super::context::{Context, within};
 use super::extract::{MAX_BODY, bearer, network, wants_page};
@@ -86,10 +85,7 @@ pub(crate) async fn guard(
 
 /// The path of the route as the table has it. A layer may have answered before the route was reached.
 fn route_of(request: &HttpRequest) -> Cow<'static, str> {
-    match request.app_data::<Pattern>() {
-        Some(Pattern(pattern)) => Cow::Borrowed(pattern),
-        None => request.match_pattern().map_or(Cow::Borrowed("unmatched"), Cow::Owned),
-    }
+    request.match_pattern().map_or(Cow::Borrowed("unmatched"), Cow::Owned)
 }
 
 /// A method is counted by name only when it is one that exists: whoever calls can invent others.
@@ -185,6 +181,18 @@ fn too_many(state: &HttpState, after: Duration) -> Problem {
     Problem::after(Code::RateLimited, after)
 }
 
+/// A layer that turns the framework's own errors into problem documents.
+pub(super) async fn explain_errors(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, Error> {
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    if response.status().is_client_error() {
+        explain(&mut response);
+    }
+    Ok(response)
+}
+
 /// Turns an error of the framework into a problem.
 fn explain(response: &mut ServiceResponse<BoxBody>) {
     let status = response.status();
@@ -202,7 +210,11 @@ fn explain(response: &mut ServiceResponse<BoxBody>) {
         status if status.is_client_error() => Code::InvalidRequest,
         _ => Code::Internal,
     };
-    *response.response_mut() = Problem::new(code).error_response();
+    let mut problem = Problem::new(code).error_response();
+    if let Some(allow) = response.headers().get(header::ALLOW) {
+        problem.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    *response.response_mut() = problem;
 }
 
 /// The headers of every answer.

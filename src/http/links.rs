@@ -2,16 +2,14 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{LOCATION, ORIGIN};
-use actix_web::web::Data;
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use minijinja::context;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::context::to_completion;
-use super::extract::{
-    FormOrJson, Parameter, SEC_FETCH_SITE, Who, Word, only, user_agent_of, wants_json, wants_page,
-};
+use super::extract::{FormOrJson, SEC_FETCH_SITE, Who, Word, only, user_agent_of, wants_json, wants_page};
 use super::pages::{Forms, LinkFacts, LinkShape, Powers, Scripts, human_browser, human_time};
 use super::problem::{Code, Problem};
 use super::sessions::{opener_cookies, session_json};
@@ -27,7 +25,7 @@ use crate::token::{Link, fresh_bytes};
 pub(super) async fn open(
     state: Data<HttpState>,
     request: HttpRequest,
-    Parameter(token): Parameter,
+    token: Path<String>,
     mut who: Who,
 ) -> Result<HttpResponse, Problem> {
     let json = wants_json(&request);
@@ -147,7 +145,7 @@ pub(super) struct DecisionBody {
 pub(super) async fn decide(
     state: Data<HttpState>,
     request: HttpRequest,
-    Parameter(token): Parameter,
+    token: Path<String>,
     who: Who,
     body: FormOrJson<DecisionBody>,
 ) -> Result<HttpResponse, Problem> {
@@ -334,7 +332,7 @@ fn undecided_page(
 pub(super) async fn reissue(
     state: Data<HttpState>,
     request: HttpRequest,
-    Parameter(token): Parameter,
+    token: Path<String>,
     mut who: Who,
 ) -> Result<HttpResponse, Problem> {
     let json = wants_json(&request);

@@ -25,147 +25,88 @@ mod time;
 
 use actix_cors::Cors;
 use actix_service::fn_service;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName};
-use actix_web::middleware::Compress;
-use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{HttpResponse, ResponseError as _, Route, Scope, guard as guards};
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::web::{self, Data, ServiceConfig, delete, post, resource};
+use actix_web::{App, Error, Route, guard as guards};
 
 pub use state::{HttpSettings, HttpState};
 
-use self::problem::{Code, Problem};
+use self::connection::WhileOpen;
 
-/// The layers around the routes, outermost last: `App::new().configure(...)` cannot wrap.
-macro_rules! layered {
-    ($app:expr, $state:expr) => {
-        $app.app_data($state.clone())
-            .configure($crate::http::routes(&$state))
-            .wrap($crate::http::cors(&$state))
-            .wrap(::actix_web::middleware::from_fn($crate::http::guard::guard))
-    };
-}
-pub(crate) use layered;
-
-/// The methods of a route, in the table below.
-macro_rules! at {
-    ($path:literal, $allow:literal, $($method:ident => $handler:path),+) => {
-        web::resource($path)
-            .app_data(Pattern($path))
-            $(.route($method().to($handler)))+
-            .default_service(web::to(|| async { not_allowed($allow) }))
-    };
-}
-
-/// The same for a path with one parameter. It is told by what stands before and behind: to match a link's 500 characters
-/// against a pattern takes longer than all other routing, and patterns are tried one by one.
-macro_rules! with_parameter {
-    ($table:ident, at!($path:literal, $allow:literal, $($method:ident => $handler:path),+)) => {
-        $($table.service(around($path).guard(of::$method()).default_service(web::to($handler)));)+
-        $table.service(around($path).default_service(web::to(|| async { not_allowed($allow) })));
-    };
-}
-
-/// Whatever has something in the place of this path's parameter.
-fn around(path: &'static str) -> Scope {
-    let (prefix, suffix) = path
-        .split_once("/{")
-        .map_or((path, ""), |(prefix, rest)| (prefix, rest.split_once('}').map_or("", |(_, suffix)| suffix)));
-    let is_meant =
-        guards::fn_guard(move |request| extract::follows(request.head().uri.path(), prefix, suffix));
-    web::scope(prefix).app_data(Pattern(path)).guard(is_meant)
-}
-
-/// The path of a route as the table has it: its name in metrics and the log.
-struct Pattern(&'static str);
-
-/// What tells methods apart. The framework's own guards note the methods that they have seen, for an answer that is ours.
-mod of {
-    use actix_web::guard::{Guard, fn_guard};
-    use actix_web::http::Method;
-
-    pub(super) fn get() -> impl Guard {
-        // RFC 9110, section 9.1: whatever answers GET answers HEAD.
-        fn_guard(|request| matches!(request.head().method, Method::GET | Method::HEAD))
-    }
-
-    pub(super) fn post() -> impl Guard {
-        fn_guard(|request| request.head().method == Method::POST)
-    }
-
-    pub(super) fn delete() -> impl Guard {
-        fn_guard(|request| request.head().method == Method::DELETE)
-    }
-}
-
-fn get() -> Route {
-    web::route().guard(of::get())
-}
-
-fn post() -> Route {
-    web::route().guard(of::post())
-}
-
-fn delete() -> Route {
-    web::route().guard(of::delete())
-}
-
-fn not_allowed(allow: &'static str) -> HttpResponse {
-    Problem { allow: Some(allow), ..Problem::new(Code::MethodNotAllowed) }.error_response()
-}
-
-/// Every public route; they are tried in this order, so those that are asked for most stand first. Only what is public is
-/// compressed: not what carries secrets, and not event streams.
-pub(crate) fn routes(state: &Data<HttpState>) -> impl FnOnce(&mut ServiceConfig) + use<> {
+/// The public application: its routes, and the layers around them.
+pub(crate) fn app(
+    state: &Data<HttpState>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<WhileOpen>,
+        Error = Error,
+        InitError = (),
+    > + use<>,
+> {
     let dev = state.dev;
-    move |table| {
-        let read = web::route().service(fn_service(status::read));
-        table.service(around("/v1/attempts/{id}").guard(of::get()).default_service(read));
-        with_parameter!(
-            table,
-            at!("/v/{link_token}", "GET, HEAD, POST", get => links::open, post => links::decide)
-        );
+    App::new()
+        .app_data(state.clone())
+        .configure(move |table| routes(table, dev))
+        .wrap(cors(state))
+        .wrap(from_fn(guard::guard))
+}
+
+/// Every public route. Only public documents are compressed: no response that carries a secret, and no event stream.
+fn routes(table: &mut ServiceConfig, dev: bool) {
+    table
+        .service(resource("/v1/attempts").route(post().to(attempts::start)))
+        .service(
+            resource("/v1/attempts/{id}")
+                .route(get().service(fn_service(status::read)))
+                .route(delete().to(attempts::cancel)),
+        )
+        .service(resource("/v1/attempts/{id}/events").route(get().to(status::events)))
+        .service(resource("/v1/attempts/{id}/code").route(post().to(attempts::code)))
+        .service(resource("/v1/attempts/{id}/resend").route(post().to(attempts::resend)))
+        .service(resource("/v1/attempts/{id}/redeem").route(post().to(attempts::redeem)))
+        .service(resource("/v/{link_token}").route(get().to(links::open)).route(post().to(links::decide)))
+        .service(resource("/v/{link_token}/reissue").route(post().to(links::reissue)))
+        .service(
+            resource("/v1/session").route(get().to(sessions::read)).route(delete().to(sessions::sign_out)),
+        )
+        .service(resource("/v1/session/token").route(post().to(sessions::token)))
+        .service(resource("/v1/tickets/redeem").route(post().to(sessions::redeem_ticket)))
+        .service(
+            resource("/v1/admin/attempts/{id}")
+                .route(get().to(admin::attempt))
+                .route(delete().to(admin::end_attempt)),
+        )
+        .service(resource("/v1/admin/sessions/{id}").route(delete().to(admin::end_session)))
+        .service(resource("/.well-known/jwks.json").route(get().to(discovery::jwks)))
+        .service(resource("/openapi.yaml").route(get().to(discovery::openapi)).wrap(Compress::default()))
+        .service(resource("/docs").route(get().to(discovery::docs)).wrap(Compress::default()))
+        .service(resource("/problems").route(get().to(discovery::problems)))
+        .service(resource("/problems/{code}").route(get().to(discovery::problem)))
+        .service(resource("/client.js").route(get().to(discovery::client)).wrap(Compress::default()))
+        .service(resource("/relay-code.js").route(get().to(discovery::relay_code)).wrap(Compress::default()))
+        .service(resource("/compat.js").route(get().to(discovery::compat)).wrap(Compress::default()));
+    if dev {
         table
-            .service(at!("/v1/attempts", "POST", post => attempts::start))
-            .service(
-                at!("/v1/session", "GET, HEAD, DELETE", get => sessions::read, delete => sessions::sign_out),
-            )
-            .service(at!("/v1/session/token", "POST", post => sessions::token))
-            .service(at!("/.well-known/jwks.json", "GET, HEAD", get => discovery::jwks))
-            .service(at!("/v1/tickets/redeem", "POST", post => sessions::redeem_ticket))
-            .service(at!("/openapi.yaml", "GET, HEAD", get => discovery::openapi).wrap(Compress::default()))
-            .service(at!("/docs", "GET, HEAD", get => discovery::docs).wrap(Compress::default()))
-            .service(at!("/problems", "GET, HEAD", get => discovery::problems))
-            .service(at!("/client.js", "GET, HEAD", get => discovery::client).wrap(Compress::default()))
-            .service(
-                at!("/relay-code.js", "GET, HEAD", get => discovery::relay_code).wrap(Compress::default()),
-            )
-            .service(at!("/compat.js", "GET, HEAD", get => discovery::compat).wrap(Compress::default()));
-        with_parameter!(table, at!("/v1/attempts/{id}", "GET, HEAD, DELETE", delete => attempts::cancel));
-        with_parameter!(table, at!("/v1/attempts/{id}/redeem", "POST", post => attempts::redeem));
-        with_parameter!(table, at!("/v1/attempts/{id}/events", "GET, HEAD", get => status::events));
-        with_parameter!(table, at!("/v1/attempts/{id}/code", "POST", post => attempts::code));
-        with_parameter!(table, at!("/v1/attempts/{id}/resend", "POST", post => attempts::resend));
-        with_parameter!(table, at!("/v/{link_token}/reissue", "POST", post => links::reissue));
-        with_parameter!(
-            table,
-            at!("/v1/admin/attempts/{id}", "GET, HEAD, DELETE", get => admin::attempt, delete => admin::end_attempt)
-        );
-        with_parameter!(table, at!("/v1/admin/sessions/{id}", "DELETE", delete => admin::end_session));
-        with_parameter!(table, at!("/problems/{code}", "GET, HEAD", get => discovery::problem));
-        if dev {
-            table
-                .service(at!("/", "GET, HEAD", get => dev::demo))
-                .service(at!("/dev/demo.js", "GET, HEAD", get => dev::demo_script))
-                .service(at!("/dev/mailbox", "GET, HEAD", get => dev::mailbox));
-            with_parameter!(table, at!("/dev/mailbox/{id}", "GET, HEAD", get => dev::mail));
-            with_parameter!(table, at!("/dev/mailbox/{id}/html", "GET, HEAD", get => dev::mail_html));
-        }
-        table.default_service(web::to(|| async { Problem::new(Code::NotFound).error_response() }));
+            .service(resource("/").route(get().to(dev::demo)))
+            .service(resource("/dev/demo.js").route(get().to(dev::demo_script)))
+            .service(resource("/dev/mailbox").route(get().to(dev::mailbox)))
+            .service(resource("/dev/mailbox/{id}").route(get().to(dev::mail)))
+            .service(resource("/dev/mailbox/{id}/html").route(get().to(dev::mail_html)));
     }
+}
+
+/// Answers `GET`, and `HEAD` like it (RFC 9110, section 9.3.2).
+fn get() -> Route {
+    web::route().guard(guards::Any(guards::Get()).or(guards::Head()))
 }
 
 /// Cross-origin rules (the Fetch standard's CORS): listed origins, with credentials. Unlisted ones are refused before.
-pub(crate) fn cors(state: &Data<HttpState>) -> Cors {
+fn cors(state: &Data<HttpState>) -> Cors {
     let state = state.clone();
     Cors::default()
         .allowed_origin_fn(move |origin, _| state.allows_origin(origin.as_bytes()))

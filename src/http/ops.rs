@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_web::web::{Data, ServiceConfig, get, resource};
-use actix_web::{HttpResponse, ResponseError as _, web};
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::from_fn;
+use actix_web::web::{Data, get, resource};
+use actix_web::{App, Error, HttpResponse};
 use serde_json::json;
 
-use super::problem::{Code, Problem};
+use super::guard::explain_errors;
 use crate::flow::Service;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 
@@ -29,17 +31,18 @@ impl OpsState {
     }
 }
 
-/// The routes of the operations listener.
-pub fn configure(routes: &mut ServiceConfig) {
-    routes
-        .service(resource("/livez").route(get().to(live)).default_service(web::to(not_allowed)))
-        .service(resource("/readyz").route(get().to(ready)).default_service(web::to(not_allowed)))
-        .service(resource("/metrics").route(get().to(metrics)).default_service(web::to(not_allowed)))
-        .default_service(web::to(|| async { Problem::new(Code::NotFound).error_response() }));
-}
-
-async fn not_allowed() -> HttpResponse {
-    Problem { allow: Some("GET"), ..Problem::new(Code::MethodNotAllowed) }.error_response()
+/// The application of the operations listener.
+pub fn app(
+    state: Data<OpsState>,
+) -> App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()>,
+> {
+    App::new()
+        .app_data(state)
+        .service(resource("/livez").route(get().to(live)))
+        .service(resource("/readyz").route(get().to(ready)))
+        .service(resource("/metrics").route(get().to(metrics)))
+        .wrap(from_fn(explain_errors))
 }
 
 /// `GET /livez`: the process answers. It never asks the store: a restart would not bring it back.

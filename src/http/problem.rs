@@ -172,8 +172,6 @@ pub(super) struct Problem {
     pub(super) detail: String,
     pub(super) retry_after: Option<Duration>,
     pub(super) code_tries_left: Option<u8>,
-    /// For 405.
-    pub(super) allow: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -203,7 +201,7 @@ impl Problem {
             Code::MailUnavailable => Some(Duration::from_secs(5)),
             _ => None,
         };
-        Self { code, detail: detail.into(), retry_after, code_tries_left: None, allow: None }
+        Self { code, detail: detail.into(), retry_after, code_tries_left: None }
     }
 
     pub(super) fn after(code: Code, retry_after: Duration) -> Self {
@@ -226,9 +224,6 @@ impl Problem {
         response.insert_header((CONTENT_TYPE, content_type));
         if let Some(seconds) = self.retry_after_secs() {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
-        }
-        if let Some(allow) = self.allow {
-            response.insert_header(("allow", allow));
         }
         if self.status_code() == StatusCode::UNAUTHORIZED {
             // RFC 9110, section 11.6.1: a 401 names a scheme.

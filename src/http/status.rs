@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header;
-use actix_web::web::{Bytes, Data};
+use actix_web::web::{Bytes, Data, Path};
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
 use serde::Serialize;
 
 use super::attempts::authorized;
 use super::connection::parking;
-use super::extract::{Parameter, state};
+use super::extract::state;
 use super::problem::Problem;
 use super::state::HttpState;
 use super::time::Time;
@@ -49,7 +49,7 @@ fn told(told: Result<AttemptView, FlowError>) -> HttpResponse {
 }
 
 fn ask(request: &ServiceRequest) -> Result<(AttemptGrant, Duration, Status), Problem> {
-    let id = Parameter::of(request.match_info());
+    let id = request.match_info().get("id").unwrap_or_default();
     let grant = authorized(state(request.request()), request.request(), id)?;
     let (wait, seen) = waiting(request.request())?;
     Ok((grant, wait, seen))
@@ -59,7 +59,7 @@ fn ask(request: &ServiceRequest) -> Result<(AttemptGrant, Duration, Status), Pro
 pub(super) async fn events(
     state: Data<HttpState>,
     request: HttpRequest,
-    Parameter(id): Parameter,
+    id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;
     let first = state.service.status(&grant).await?;

@@ -44,12 +44,14 @@ async fn the_routes_above_are_those_of_the_route_table() {
     let source = include_str!("../../src/http/mod.rs");
     let table = source.split("if dev {").next().unwrap();
     let mut built: Vec<(String, Vec<&str>)> = table
-        .split("at!(\"")
+        .split("resource(\"")
         .skip(1)
         .map(|row| {
-            let mut parts = row.split('"');
-            let (path, allow) = (parts.next().unwrap(), parts.nth(1).unwrap());
-            (path.to_owned(), allow.split(", ").collect())
+            let (path, routes) = row.split_once('"').unwrap();
+            let methods: [(&str, &[&str]); 3] =
+                [("get()", &["GET", "HEAD"]), ("post()", &["POST"]), ("delete()", &["DELETE"])];
+            let built = methods.iter().filter(|(method, _)| routes.contains(&format!(".route({method}")));
+            (path.to_owned(), built.flat_map(|(_, methods)| methods.to_vec()).collect())
         })
         .collect();
     let mut known: Vec<(String, Vec<&str>)> =
