@@ -5,12 +5,13 @@ use actix_web::http::header::{LOCATION, ORIGIN};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use minijinja::context;
+use minijinja::value::{Serde, Value};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::context::to_completion;
 use super::extract::{FormOrJson, SEC_FETCH_SITE, Who, Word, only, user_agent_of, wants_json, wants_page};
-use super::pages::{Forms, LinkFacts, LinkShape, Powers, Scripts, human_browser, human_time};
+use super::pages::{Forms, Powers, Scripts, human_browser, human_time};
 use super::problem::{Code, Problem};
 use super::sessions::{opener_cookies, session_json};
 use super::state::HttpState;
@@ -75,22 +76,16 @@ pub(super) fn link_page(state: &HttpState, link: &Link, page: &LinkPage) -> Http
         ..forms_of(state, link)
     };
     let particulars = &link.particulars;
-    let shape = LinkShape {
-        confirm: page.confirm,
-        purpose: particulars.purpose,
-        sign_in_here: page.sign_in_here,
-        ticket: particulars.ticket,
-    };
     let mismatch = page.confirm == Confirm::Mismatch;
-    let continue_url = mismatch.then(|| continue_url(state, link, "client_mismatch")).flatten();
-    let facts = LinkFacts {
-        confirmation: &page.confirmation,
-        email_address: &particulars.email,
-        requested_at: link.issued_at,
-        requested_from: particulars.browser.as_deref(),
-        continue_url: continue_url.as_deref(),
+    let values = context! {
+        confirm => Value::from(Serde(page.confirm)),
+        sign_in_here => page.sign_in_here,
+        ticket => particulars.ticket,
+        confirmation => page.confirmation.as_str(),
+        continue_url => mismatch.then(|| continue_url(state, link, "client_mismatch")).flatten(),
+        ..facts(link)
     };
-    state.pages.link(shape, particulars.locale, &powers, &facts)
+    state.pages.page(StatusCode::OK, "link.html", particulars.locale, &powers, values)
 }
 
 /// What every page about a link says of it.

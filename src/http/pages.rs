@@ -1,8 +1,5 @@
 //! Pages for people: templates, texts and the headers that they need. All of it is built into the binary.
 
-mod link;
-mod skeleton;
-
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::OnceLock;
@@ -16,8 +13,6 @@ use chrono::{DateTime, Utc};
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 
-use self::link::Skeletons;
-pub(super) use self::link::{LinkFacts, LinkShape};
 use super::context::current;
 use super::problem::{Code, Problem};
 use crate::domain::locale::Locale;
@@ -91,7 +86,6 @@ pub(super) struct Pages {
     script_hash: String,
     texts: BTreeMap<&'static str, Value>,
     docs: OnceLock<Result<Vec<u8>, minijinja::Error>>,
-    links: Skeletons,
 }
 
 impl Pages {
@@ -119,7 +113,6 @@ impl Pages {
             script_hash: source_hash(SCRIPT),
             texts,
             docs: OnceLock::new(),
-            links: Skeletons::default(),
         })
     }
 
