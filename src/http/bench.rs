@@ -3,10 +3,10 @@
 
 use actix_web::HttpResponse;
 
-use super::attempts::started_response;
-use super::state::HttpState;
-use super::{links, sessions, status};
 use crate::flow::{AttemptView, LinkPage, SessionGrant, Started};
+use crate::http::routes::attempts::started_response;
+use crate::http::routes::{links, sessions, status};
+use crate::http::state::HttpState;
 use crate::token::Link;
 
 /// The page of a link that works.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::problem::{Code, Problem};
+use crate::http::response::problem::{Code, Problem};
 
 tokio::task_local! {
     static CURRENT: Rc<Context>;
@@ -15,13 +15,13 @@ tokio::task_local! {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Context {
+pub(crate) struct Context {
     /// When the request came.
-    pub(super) begun: Instant,
+    pub(crate) begun: Instant,
     /// The id of the request, for its answer and the logs.
-    pub(super) request_id: String,
+    pub(crate) request_id: String,
     /// Where problem types point to.
-    pub(super) public_url: Arc<str>,
+    pub(crate) public_url: Arc<str>,
 }
 
 impl Default for Context {
@@ -31,7 +31,7 @@ impl Default for Context {
 }
 
 /// The context of the request that is being answered.
-pub(super) fn current() -> Rc<Context> {
+pub(crate) fn current() -> Rc<Context> {
     CURRENT.try_with(Clone::clone).unwrap_or_default()
 }
 
@@ -39,7 +39,7 @@ pub(super) fn current() -> Rc<Context> {
 ///
 /// # Errors
 /// [`Code::Internal`] when the step panics.
-pub(super) async fn to_completion<T: 'static>(step: impl Future<Output = T> + 'static) -> Result<T, Problem> {
+pub(crate) async fn to_completion<T: 'static>(step: impl Future<Output = T> + 'static) -> Result<T, Problem> {
     actix_web::rt::spawn(within(current(), step)).await.map_err(|_| {
         log::error!(request_id:% = current().request_id; "a request handler panicked; please report this defect");
         Problem::new(Code::Internal)
@@ -47,6 +47,6 @@ pub(super) async fn to_completion<T: 'static>(step: impl Future<Output = T> + 's
 }
 
 /// Answers a request within a context.
-pub(super) fn within<F: Future>(context: Rc<Context>, answer: F) -> impl Future<Output = F::Output> {
+pub(crate) fn within<F: Future>(context: Rc<Context>, answer: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(context, answer)
 }

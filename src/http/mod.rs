@@ -2,26 +2,17 @@
 //!
 //! It knows the use cases and the domain; never the store, the mailer, or the libraries behind them.
 
-mod admin;
-mod attempts;
 #[doc(hidden)]
 pub mod bench;
 pub(crate) mod connection;
 mod context;
-mod cookies;
-mod dev;
-mod discovery;
-mod extract;
-pub(crate) mod guard;
-mod links;
-pub mod ops;
+mod layers;
 mod pages;
-mod problem;
 mod refusals;
-mod sessions;
+mod request;
+mod response;
+mod routes;
 mod state;
-mod status;
-mod time;
 
 use actix_cors::Cors;
 use actix_service::fn_service;
@@ -32,9 +23,12 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, Data, ServiceConfig, delete, post, resource};
 use actix_web::{App, Error, Route, guard as guards};
 
-pub use state::{HttpSettings, HttpState};
+pub use self::routes::ops;
+pub use self::state::{HttpSettings, HttpState};
 
 use self::connection::WhileOpen;
+use self::request::extract;
+use self::routes::{admin, attempts, dev, discovery, links, sessions, status};
 
 /// The public application: its routes, and the layers around them.
 pub(crate) fn app(
@@ -51,13 +45,13 @@ pub(crate) fn app(
     let dev = state.dev;
     App::new()
         .app_data(state.clone())
-        .configure(move |table| routes(table, dev))
+        .configure(move |table| add_routes(table, dev))
         .wrap(cors(state))
-        .wrap(from_fn(guard::guard))
+        .wrap(from_fn(layers::guard))
 }
 
 /// Every public route. Only public documents are compressed: no response that carries a secret, and no event stream.
-fn routes(table: &mut ServiceConfig, dev: bool) {
+fn add_routes(table: &mut ServiceConfig, dev: bool) {
     table
         .service(resource("/v1/attempts").route(post().to(attempts::start)))
         .service(
@@ -117,9 +111,9 @@ fn cors(state: &Data<HttpState>) -> Cors {
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("prefer"),
             extract::LINKGATE_CLIENT,
-            guard::X_REQUEST_ID,
+            layers::X_REQUEST_ID,
         ])
-        .expose_headers([header::RETRY_AFTER, guard::X_REQUEST_ID])
+        .expose_headers([header::RETRY_AFTER, layers::X_REQUEST_ID])
         .supports_credentials()
         .block_on_origin_mismatch(false)
         .max_age(600)

@@ -13,9 +13,9 @@ use chrono::{DateTime, Utc};
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 
-use super::context::current;
-use super::problem::{Code, Problem};
 use crate::domain::locale::Locale;
+use crate::http::context::current;
+use crate::http::response::problem::{Code, Problem};
 
 /// Room for a page about a link, in bytes.
 const PAGE_SIZE: usize = 12 * 1024;
@@ -48,16 +48,16 @@ const TEMPLATES: &[(&str, &str)] = &[
 
 /// What a page may do beyond showing itself.
 #[derive(Default, Clone)]
-pub(super) struct Powers {
-    pub(super) scripts: Scripts,
-    pub(super) forms: Forms,
+pub(crate) struct Powers {
+    pub(crate) scripts: Scripts,
+    pub(crate) forms: Forms,
     /// Shows frames of this server.
-    pub(super) own_frames: bool,
+    pub(crate) own_frames: bool,
 }
 
 /// Which scripts a page runs.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scripts {
+pub(crate) enum Scripts {
     #[default]
     None,
     /// The one script of link pages.
@@ -68,7 +68,7 @@ pub(super) enum Scripts {
 
 /// Where a page's forms may go.
 #[derive(Default, Clone, PartialEq, Eq)]
-pub(super) enum Forms {
+pub(crate) enum Forms {
     #[default]
     None,
     /// To this server.
@@ -78,7 +78,7 @@ pub(super) enum Forms {
 }
 
 /// See the module.
-pub(super) struct Pages {
+pub(crate) struct Pages {
     environment: Environment<'static>,
     app_name: Value,
     styles: [Style; 2],
@@ -90,7 +90,7 @@ pub(super) struct Pages {
 
 impl Pages {
     /// Parses all templates and texts.
-    pub(super) fn new(app_name: &str) -> Result<Self, String> {
+    pub(crate) fn new(app_name: &str) -> Result<Self, String> {
         let mut environment = Environment::new();
         for (name, source) in TEMPLATES {
             environment.add_template(name, source).map_err(|error| format!("{name}: {error:#}"))?;
@@ -117,7 +117,7 @@ impl Pages {
     }
 
     /// Renders the API document, once.
-    pub(super) fn docs(&self) -> HttpResponse {
+    pub(crate) fn docs(&self) -> HttpResponse {
         let rendered = self.docs.get_or_init(|| {
             // As YAML: its maps, unlike JSON's here, keep the order in which the document tells things.
             let document = serde_yaml_ng::from_str::<serde_yaml_ng::Value>(API_YAML).unwrap_or_default();
@@ -127,7 +127,7 @@ impl Pages {
     }
 
     /// Renders a page and answers with it.
-    pub(super) fn page(
+    pub(crate) fn page(
         &self,
         status: StatusCode,
         name: &str,
@@ -175,7 +175,7 @@ impl Pages {
     }
 
     /// A problem as a page: the same status and headers, the same words.
-    pub(super) fn problem(
+    pub(crate) fn problem(
         &self,
         problem: &Problem,
         locale: Locale,
@@ -243,7 +243,7 @@ fn source_hash(text: &str) -> String {
 }
 
 /// A time as people of this language write it, in UTC to the minute.
-pub(super) fn human_time(time: DateTime<Utc>, locale: Locale) -> String {
+pub(crate) fn human_time(time: DateTime<Utc>, locale: Locale) -> String {
     match locale {
         Locale::En => time.format("%-d %B %Y, %H:%M UTC").to_string(),
         Locale::De => time.format("%d.%m.%Y, %H:%M UTC").to_string(),
@@ -251,7 +251,7 @@ pub(super) fn human_time(time: DateTime<Utc>, locale: Locale) -> String {
 }
 
 /// "Firefox on Linux", in this language.
-pub(super) fn human_browser(browser: &str, locale: Locale) -> String {
+pub(crate) fn human_browser(browser: &str, locale: Locale) -> String {
     match locale {
         Locale::En => browser.to_owned(),
         Locale::De => browser.replacen(" on ", " unter ", 1),
@@ -259,10 +259,10 @@ pub(super) fn human_browser(browser: &str, locale: Locale) -> String {
 }
 
 /// The API document.
-pub(super) const API_YAML: &str = include_str!("../../docs/openapi.yaml");
+pub(crate) const API_YAML: &str = include_str!("../../docs/openapi.yaml");
 
 /// A header of its own for a frame that shows somebody else's HTML: it may show itself and open links, nothing else.
-pub(super) const FRAMED_MAIL: (HeaderName, &str) = (
+pub(crate) const FRAMED_MAIL: (HeaderName, &str) = (
     header::CONTENT_SECURITY_POLICY,
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation",
 );

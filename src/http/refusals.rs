@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::problem::Code;
 use crate::domain::network::Network;
+use crate::http::response::problem::Code;
 
 /// How many networks are counted in a minute. What comes from others then is not, so that memory stays bounded.
 const NETWORKS: usize = 10_000;
@@ -18,7 +18,7 @@ const NETWORKS: usize = 10_000;
 const MINUTE: i64 = 60;
 
 /// See the module.
-pub(super) struct Refusals {
+pub(crate) struct Refusals {
     limit: Option<u32>,
     counted: Mutex<Counted>,
 }
@@ -31,12 +31,12 @@ struct Counted {
 
 impl Refusals {
     /// So many in a minute; `None` for any number.
-    pub(super) fn new(limit: Option<u32>) -> Self {
+    pub(crate) fn new(limit: Option<u32>) -> Self {
         Self { limit, counted: Mutex::default() }
     }
 
     /// Whether this problem is one to be counted.
-    pub(super) const fn counts(code: Code) -> bool {
+    pub(crate) const fn counts(code: Code) -> bool {
         matches!(
             code,
             Code::AttemptTokenInvalid | Code::LinkMalformed | Code::ApiKeyInvalid | Code::TicketInvalid
@@ -44,7 +44,7 @@ impl Refusals {
     }
 
     /// Counts one more. When it is one too many: how long until the next are counted anew.
-    pub(super) fn count(&self, network: Network, now: DateTime<Utc>) -> Option<Duration> {
+    pub(crate) fn count(&self, network: Network, now: DateTime<Utc>) -> Option<Duration> {
         let limit = self.limit?;
         let mut counted = self.of_minute(now);
         let room = counted.by_network.len() < NETWORKS;
@@ -58,7 +58,7 @@ impl Refusals {
     }
 
     /// How long this network is to wait, when it has had as many as it gets.
-    pub(super) fn spent(&self, network: Network, now: DateTime<Utc>) -> Option<Duration> {
+    pub(crate) fn spent(&self, network: Network, now: DateTime<Utc>) -> Option<Duration> {
         let limit = self.limit?;
         let count = self.of_minute(now).by_network.get(&network).copied().unwrap_or_default();
         (count >= limit).then(|| left(now))

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use actix_web::http::header::{self, HeaderMap};
 
-use super::cookies::Cookies;
-use super::extract::SEC_FETCH_SITE;
-use super::pages::Pages;
-use super::refusals::Refusals;
 use crate::domain::network::TrustedProxies;
 use crate::domain::secret_text::SecretText;
 use crate::flow::Service;
+use crate::http::pages::Pages;
+use crate::http::refusals::Refusals;
+use crate::http::request::extract::SEC_FETCH_SITE;
+use crate::http::response::cookies::Cookies;
 use crate::metrics::Metrics;
 
 /// The settings of the HTTP side.
@@ -31,15 +31,15 @@ pub struct HttpSettings {
 
 /// See the module.
 pub struct HttpState {
-    pub(super) service: Arc<Service>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) pages: Pages,
-    pub(super) public_url: Arc<str>,
-    pub(super) https: bool,
-    pub(super) cookies: Cookies,
-    pub(super) trusted_proxies: TrustedProxies,
-    pub(super) refusals: Refusals,
-    pub(super) dev: bool,
+    pub(crate) service: Arc<Service>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) pages: Pages,
+    pub(crate) public_url: Arc<str>,
+    pub(crate) https: bool,
+    pub(crate) cookies: Cookies,
+    pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) refusals: Refusals,
+    pub(crate) dev: bool,
     allowed_origins: Vec<String>,
     api_keys: Vec<SecretText>,
 }
@@ -67,13 +67,13 @@ impl HttpState {
     }
 
     /// Whether pages of this origin may call the API.
-    pub(super) fn allows_origin(&self, origin: &[u8]) -> bool {
+    pub(crate) fn allows_origin(&self, origin: &[u8]) -> bool {
         origin == self.public_url.as_bytes()
             || self.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin)
     }
 
     /// The API key that this is, compared with all of them in constant time.
-    pub(super) fn api_key(&self, candidate: &str) -> Option<&str> {
+    pub(crate) fn api_key(&self, candidate: &str) -> Option<&str> {
         let mut found = None;
         for key in &self.api_keys {
             if key.matches(candidate.as_bytes()) {
@@ -85,7 +85,7 @@ impl HttpState {
 
     /// Whether the request comes from one of our own pages: our `Origin`, or the browser's word for it. Under
     /// `Referrer-Policy: no-referrer` browsers send `Origin: null` with our own forms, and `Sec-Fetch-Site` tells.
-    pub(super) fn is_from_own_page(&self, headers: &HeaderMap) -> bool {
+    pub(crate) fn is_from_own_page(&self, headers: &HeaderMap) -> bool {
         let origin = headers.get(header::ORIGIN).map(header::HeaderValue::as_bytes);
         let site = headers.get(SEC_FETCH_SITE).map(header::HeaderValue::as_bytes);
         match (origin, site) {

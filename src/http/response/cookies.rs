@@ -1,4 +1,4 @@
-//! The names, values and attributes of our cookies. Those of requests are read by [`super::extract::cookie`].
+//! The names, values and attributes of our cookies. Those of requests are read by [`crate::http::request::extract::cookie`].
 
 use actix_web::http::header::{HeaderValue, SET_COOKIE};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,20 +12,20 @@ const CLIENT_COOKIE: TimeDelta = TimeDelta::days(400);
 const MARKS: usize = 8;
 
 /// A header that sets a cookie.
-pub(super) type SetCookie = (actix_web::http::header::HeaderName, HeaderValue);
+pub(crate) type SetCookie = (actix_web::http::header::HeaderName, HeaderValue);
 
 /// See the module.
-pub(super) struct Cookies {
-    pub(super) client: String,
-    pub(super) session: String,
-    pub(super) verified: String,
+pub(crate) struct Cookies {
+    pub(crate) client: String,
+    pub(crate) session: String,
+    pub(crate) verified: String,
     secure: bool,
 }
 
 impl Cookies {
     /// On https the `__Host-` prefix keeps other hosts of the domain from planting cookies (RFC 6265bis, section
     /// 4.1.3.2); browsers refuse it on http.
-    pub(super) fn new(https: bool) -> Self {
+    pub(crate) fn new(https: bool) -> Self {
         let name = |base: &str| if https { format!("__Host-{base}") } else { base.to_owned() };
         Self {
             client: name("linkgate-client"),
@@ -45,12 +45,12 @@ impl Cookies {
     }
 
     /// The cookie of a client secret.
-    pub(super) fn for_client(&self, secret: &ClientSecret) -> SetCookie {
+    pub(crate) fn for_client(&self, secret: &ClientSecret) -> SetCookie {
         self.set(&self.client, secret.expose(), CLIENT_COOKIE)
     }
 
     /// The cookie of a session.
-    pub(super) fn for_session(
+    pub(crate) fn for_session(
         &self,
         renewal_token: &str,
         ends: DateTime<Utc>,
@@ -60,19 +60,19 @@ impl Cookies {
     }
 
     /// The cookie of the addresses that a client has verified: this mark first, then those that it had.
-    pub(super) fn for_verified(&self, mark: AddressMark, others: &[AddressMark]) -> SetCookie {
+    pub(crate) fn for_verified(&self, mark: AddressMark, others: &[AddressMark]) -> SetCookie {
         let others = others.iter().filter(|other| **other != mark).take(MARKS - 1);
         let marks: Vec<String> = std::iter::once(&mark).chain(others).map(AddressMark::encode).collect();
         self.set(&self.verified, &marks.join("."), CLIENT_COOKIE)
     }
 
     /// The marks in that cookie.
-    pub(super) fn marks(text: &str) -> Vec<AddressMark> {
+    pub(crate) fn marks(text: &str) -> Vec<AddressMark> {
         text.split('.').take(MARKS).filter_map(|mark| AddressMark::decode(mark).ok()).collect()
     }
 
     /// The cookie that removes the session's.
-    pub(super) fn without_session(&self) -> SetCookie {
+    pub(crate) fn without_session(&self) -> SetCookie {
         self.set(&self.session, "", TimeDelta::zero())
     }
 }

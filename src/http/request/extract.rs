@@ -13,16 +13,16 @@ use serde::de::{
     DeserializeOwned, Deserializer, IntoDeserializer as _, MapAccess, Visitor, value::MapAccessDeserializer,
 };
 
-use super::cookies::Cookies;
-use super::problem::{Code, Problem};
-use super::state::HttpState;
 use crate::domain::locale::Locale;
 use crate::domain::network::Network;
 use crate::domain::secret::ClientSecret;
 use crate::flow::{Caller, Client};
+use crate::http::response::cookies::Cookies;
+use crate::http::response::problem::{Code, Problem};
+use crate::http::state::HttpState;
 
 /// Largest body, and largest sum of headers, in bytes.
-pub(super) const MAX_BODY: usize = 16 * 1024;
+pub(crate) const MAX_BODY: usize = 16 * 1024;
 
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ const BODY_PATIENCE: Duration = Duration::from_secs(10);
 type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
 
 /// A value that must be a JSON object: serde's derived code would take an array of its fields in order, too.
-pub(super) struct Object<T>(pub(super) T);
+pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -49,7 +49,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 }
 
 /// A word out of a list, which must be a JSON string: serde's derived code would take `{"sign_in": null}`, too.
-pub(super) struct Word<T>(pub(super) T);
+pub(crate) struct Word<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Word<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -68,7 +68,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Word<T> {
 }
 
 /// A JSON body: `application/json`, one object, nothing unknown, repeated or behind it.
-pub(super) struct Json<T>(pub(super) T);
+pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Error = Problem;
@@ -88,7 +88,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 }
 
 /// As [`Json`], or no body at all.
-pub(super) struct OptionalJson<T>(pub(super) Option<T>);
+pub(crate) struct OptionalJson<T>(pub(crate) Option<T>);
 
 impl<T: DeserializeOwned + 'static> FromRequest for OptionalJson<T> {
     type Error = Problem;
@@ -110,7 +110,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for OptionalJson<T> {
 }
 
 /// A body that is a form for people and JSON for programs.
-pub(super) enum FormOrJson<T> {
+pub(crate) enum FormOrJson<T> {
     /// `application/x-www-form-urlencoded`.
     Form(T),
     /// `application/json`.
@@ -209,7 +209,7 @@ fn read(
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750, section 2.1).
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION);
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     // What `to_str` takes, which looks at each of some 400 characters by itself.
@@ -220,7 +220,7 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A header that may stand in a request once: of two values, nobody can say which one was meant.
-pub(super) fn only<'h>(
+pub(crate) fn only<'h>(
     headers: &'h HeaderMap,
     name: &HeaderName,
 ) -> Result<Option<&'h HeaderValue>, Problem> {
@@ -232,17 +232,17 @@ pub(super) fn only<'h>(
 }
 
 /// The header in which browsers say whose page a request comes from (W3C Fetch Metadata).
-pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+pub(crate) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The header in which clients without cookies send their secret.
-pub(super) const LINKGATE_CLIENT: HeaderName = HeaderName::from_static("linkgate-client");
+pub(crate) const LINKGATE_CLIENT: HeaderName = HeaderName::from_static("linkgate-client");
 
 /// Who calls, and how it proves itself.
-pub(super) struct Who {
+pub(crate) struct Who {
     /// Without its `User-Agent`, which few routes ask for: see [`user_agent_of`].
-    pub(super) caller: Caller,
+    pub(crate) caller: Caller,
     /// Whether the client secret came in `Linkgate-Client`: such clients keep no cookies.
-    pub(super) by_header: bool,
+    pub(crate) by_header: bool,
 }
 
 impl FromRequest for Who {
@@ -285,7 +285,7 @@ fn who(request: &HttpRequest) -> Result<Who, Problem> {
 }
 
 /// The network that a request comes from, as seen through the trusted proxies.
-pub(super) fn network(request: &HttpRequest) -> Network {
+pub(crate) fn network(request: &HttpRequest) -> Network {
     let peer = request.peer_addr().map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
     // A byte that is no text makes a hop garbage, and takes none of the others away.
     let hops = request.headers().get_all(header::X_FORWARDED_FOR);
@@ -295,7 +295,7 @@ pub(super) fn network(request: &HttpRequest) -> Network {
 }
 
 /// The caller's `User-Agent`.
-pub(super) fn user_agent_of(request: &HttpRequest) -> Option<String> {
+pub(crate) fn user_agent_of(request: &HttpRequest) -> Option<String> {
     Some(request.headers().get(header::USER_AGENT)?.to_str().ok()?.to_owned())
 }
 
@@ -304,7 +304,7 @@ pub(super) fn user_agent_of(request: &HttpRequest) -> Option<String> {
 /// Names are compared byte for byte, as browsers do that keep neighbouring hosts from setting `__Host-` ones. The
 /// framework's own reader decodes `%5F` in names, cuts any Unicode space off them, and reads no cookie at all beside one
 /// that is no UTF-8: it would believe what a neighbour was free to plant.
-pub(super) fn cookie<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
+pub(crate) fn cookie<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
     let mut found = None;
     for line in request.headers().get_all(header::COOKIE).map(HeaderValue::as_bytes) {
         let ends = memchr::memchr_iter(b';', line).chain(std::iter::once(line.len()));
@@ -323,18 +323,18 @@ pub(super) fn cookie<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str
 }
 
 /// The state of the server.
-pub(super) fn state(request: &HttpRequest) -> &HttpState {
+pub(crate) fn state(request: &HttpRequest) -> &HttpState {
     #[expect(clippy::expect_used, reason = "every application that `http::configure` builds has it")]
     request.app_data::<Data<HttpState>>().expect("the state is registered")
 }
 
 /// Whether the request would rather have JSON than a page.
-pub(super) fn wants_json(request: &HttpRequest) -> bool {
+pub(crate) fn wants_json(request: &HttpRequest) -> bool {
     accept(request).is_some_and(|accept| accept.contains("application/json") && !accept.contains("text/html"))
 }
 
 /// Whether the request comes from somebody who reads pages.
-pub(super) fn wants_page(request: &HttpRequest) -> bool {
+pub(crate) fn wants_page(request: &HttpRequest) -> bool {
     accept(request).is_some_and(|accept| accept.contains("text/html"))
 }
 

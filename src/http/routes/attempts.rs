@@ -9,25 +9,25 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::context::to_completion;
-use super::extract::{Json, Object, Who, Word, bearer, cookie, only, user_agent_of};
-use super::problem::{Code, Problem};
-use super::sessions::{session_response, verified_cookie};
-use super::state::HttpState;
-use super::status::attempt_response;
-use super::time::Time;
 use crate::domain::attempt::Status;
 use crate::domain::ids::Subject;
 use crate::domain::locale::Locale;
 use crate::domain::policy::{CrossDevice, Purpose};
 use crate::domain::secret::RelayCode;
 use crate::flow::{Authority, BackEndOptions, Redeemed, StartRequest, Started};
+use crate::http::context::to_completion;
+use crate::http::request::extract::{Json, Object, Who, Word, bearer, cookie, only, user_agent_of};
+use crate::http::response::problem::{Code, Problem};
+use crate::http::response::time::Time;
+use crate::http::routes::sessions::{session_response, verified_cookie};
+use crate::http::routes::status::attempt_response;
+use crate::http::state::HttpState;
 use crate::token::AttemptGrant;
 
 /// The body of a start.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StartBody {
+pub(crate) struct StartBody {
     email_address: String,
     purpose: Word<Purpose>,
     redirect_url: Option<String>,
@@ -49,7 +49,7 @@ struct EndUser {
 }
 
 /// `POST /v1/attempts`
-pub(super) async fn start(
+pub(crate) async fn start(
     state: Data<HttpState>,
     request: HttpRequest,
     mut who: Who,
@@ -63,7 +63,7 @@ pub(super) async fn start(
     Ok(started_response(&state, started))
 }
 
-pub(super) fn started_response(state: &HttpState, started: Started) -> HttpResponse {
+pub(crate) fn started_response(state: &HttpState, started: Started) -> HttpResponse {
     let mut response = HttpResponse::Created();
     if let Some(secret) = &started.new_client {
         response.append_header(state.cookies.for_client(secret));
@@ -162,12 +162,12 @@ fn start_request(
 /// The body of a relay code.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CodeBody {
+pub(crate) struct CodeBody {
     code: String,
 }
 
 /// `POST /v1/attempts/{id}/code`
-pub(super) async fn code(
+pub(crate) async fn code(
     state: Data<HttpState>,
     request: HttpRequest,
     id: Path<String>,
@@ -179,7 +179,7 @@ pub(super) async fn code(
 }
 
 /// `POST /v1/attempts/{id}/resend`
-pub(super) async fn resend(
+pub(crate) async fn resend(
     state: Data<HttpState>,
     request: HttpRequest,
     id: Path<String>,
@@ -192,7 +192,7 @@ pub(super) async fn resend(
 }
 
 /// `DELETE /v1/attempts/{id}`
-pub(super) async fn cancel(
+pub(crate) async fn cancel(
     state: Data<HttpState>,
     request: HttpRequest,
     id: Path<String>,
@@ -203,7 +203,7 @@ pub(super) async fn cancel(
 }
 
 /// `POST /v1/attempts/{id}/redeem`
-pub(super) async fn redeem(
+pub(crate) async fn redeem(
     state: Data<HttpState>,
     request: HttpRequest,
     id: Path<String>,
@@ -228,7 +228,7 @@ pub(super) async fn redeem(
     })
 }
 
-pub(super) fn authorized(
+pub(crate) fn authorized(
     state: &HttpState,
     request: &HttpRequest,
     id: &str,

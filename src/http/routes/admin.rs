@@ -4,14 +4,14 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
-use super::extract::bearer;
-use super::problem::{Code, Problem};
-use super::state::HttpState;
 use crate::domain::ids::{AttemptId, SessionId};
 use crate::flow::ConfirmedBy;
+use crate::http::request::extract::bearer;
+use crate::http::response::problem::{Code, Problem};
+use crate::http::state::HttpState;
 
 /// `GET /v1/admin/attempts/{id}`
-pub(super) async fn attempt(
+pub(crate) async fn attempt(
     state: Data<HttpState>,
     request: HttpRequest,
     id: Path<String>,
@@ -37,7 +37,7 @@ pub(super) async fn attempt(
 }
 
 /// `DELETE /v1/admin/attempts/{id}`
-pub(super) async fn end_attempt(
+pub(crate) async fn end_attempt(
     state: Data<HttpState>,
     request: HttpRequest,
     id: Path<String>,
@@ -47,7 +47,7 @@ pub(super) async fn end_attempt(
 }
 
 /// `DELETE /v1/admin/sessions/{id}`
-pub(super) async fn end_session(
+pub(crate) async fn end_session(
     state: Data<HttpState>,
     request: HttpRequest,
     id: Path<String>,

@@ -8,15 +8,15 @@ use minijinja::context;
 use minijinja::value::Serde;
 use serde_json::Value;
 
-use super::extract::wants_json;
-use super::pages::{FRAMED_MAIL, Forms, Powers, Scripts};
-use super::problem::{Code, Problem};
-use super::state::HttpState;
 use crate::domain::email::EmailAddress;
 use crate::domain::locale::Locale;
+use crate::http::pages::{FRAMED_MAIL, Forms, Powers, Scripts};
+use crate::http::request::extract::wants_json;
+use crate::http::response::problem::{Code, Problem};
+use crate::http::state::HttpState;
 
 /// `GET /`
-pub(super) async fn demo(state: Data<HttpState>, request: HttpRequest) -> HttpResponse {
+pub(crate) async fn demo(state: Data<HttpState>, request: HttpRequest) -> HttpResponse {
     // Cookies belong to one host: who comes by another name of this machine is sent to the one that links lead to.
     let host = request.headers().get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if state.public_url.split_once("://").is_some_and(|(_, public)| public != host) {
@@ -29,8 +29,8 @@ pub(super) async fn demo(state: Data<HttpState>, request: HttpRequest) -> HttpRe
 }
 
 /// `GET /dev/demo.js`
-pub(super) async fn demo_script() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/javascript; charset=utf-8").body(include_str!("dev/demo.js"))
+pub(crate) async fn demo_script() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/javascript; charset=utf-8").body(include_str!("../dev/demo.js"))
 }
 
 /// Refuses a page of another site whose name was made to lead here (DNS rebinding): the mails let people in.
@@ -50,7 +50,7 @@ fn mails(state: &HttpState, to: Option<&str>) -> Result<Vec<Value>, Problem> {
 }
 
 /// `GET /dev/mailbox`
-pub(super) async fn mailbox(state: Data<HttpState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(crate) async fn mailbox(state: Data<HttpState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     refuse_other_hosts(&state, &request)?;
     let to = url::form_urlencoded::parse(request.query_string().as_bytes())
         .find(|(name, _)| name == "to")
@@ -71,7 +71,7 @@ fn one(state: &HttpState, id: &str) -> Result<Value, Problem> {
 }
 
 /// `GET /dev/mailbox/{id}`
-pub(super) async fn mail(
+pub(crate) async fn mail(
     state: Data<HttpState>,
     request: HttpRequest,
     id: Path<String>,
@@ -86,7 +86,7 @@ pub(super) async fn mail(
 }
 
 /// `GET /dev/mailbox/{id}/html`
-pub(super) async fn mail_html(
+pub(crate) async fn mail_html(
     state: Data<HttpState>,
     request: HttpRequest,
     id: Path<String>,

@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
 /// A time in UTC (RFC 3339). As chrono writes it, but in one piece: its own serialisation escapes each character by itself.
-pub(super) struct Time(pub(super) DateTime<Utc>);
+pub(crate) struct Time(pub(crate) DateTime<Utc>);
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -9,8 +9,8 @@ use actix_web::web::{Data, get, resource};
 use actix_web::{App, Error, HttpResponse};
 use serde_json::json;
 
-use super::guard::explain_errors;
 use crate::flow::Service;
+use crate::http::layers::explain_errors;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 
 /// What the probes know.

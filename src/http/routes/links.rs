@@ -9,21 +9,23 @@ use minijinja::value::{Serde, Value};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::context::to_completion;
-use super::extract::{FormOrJson, SEC_FETCH_SITE, Who, Word, only, user_agent_of, wants_json, wants_page};
-use super::pages::{Forms, Powers, Scripts, human_browser, human_time};
-use super::problem::{Code, Problem};
-use super::sessions::{opener_cookies, session_json};
-use super::state::HttpState;
 use crate::domain::attempt::SignedIn;
 use crate::domain::locale::Locale;
 use crate::domain::policy::{Confirm, Purpose};
 use crate::domain::secret::ClientSecret;
 use crate::flow::{Client, Confirmed, Decision, LinkPage, OpenedLink};
+use crate::http::context::to_completion;
+use crate::http::pages::{Forms, Powers, Scripts, human_browser, human_time};
+use crate::http::request::extract::{
+    FormOrJson, SEC_FETCH_SITE, Who, Word, only, user_agent_of, wants_json, wants_page,
+};
+use crate::http::response::problem::{Code, Problem};
+use crate::http::routes::sessions::{opener_cookies, session_json};
+use crate::http::state::HttpState;
 use crate::token::{Link, fresh_bytes};
 
 /// `GET|HEAD /v/{link_token}`
-pub(super) async fn open(
+pub(crate) async fn open(
     state: Data<HttpState>,
     request: HttpRequest,
     token: Path<String>,
@@ -70,7 +72,7 @@ fn with_client(
     response
 }
 
-pub(super) fn link_page(state: &HttpState, link: &Link, page: &LinkPage) -> HttpResponse {
+pub(crate) fn link_page(state: &HttpState, link: &Link, page: &LinkPage) -> HttpResponse {
     let powers = Powers {
         scripts: if page.confirm == Confirm::Automatic { Scripts::Inline } else { Scripts::None },
         ..forms_of(state, link)
@@ -131,13 +133,13 @@ fn describe(state: &HttpState, link: &Link, page: &LinkPage) -> serde_json::Valu
 /// A decision about a link.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct DecisionBody {
+pub(crate) struct DecisionBody {
     decision: Word<Decision>,
     confirmation: String,
 }
 
 /// `POST /v/{link_token}`
-pub(super) async fn decide(
+pub(crate) async fn decide(
     state: Data<HttpState>,
     request: HttpRequest,
     token: Path<String>,
@@ -324,7 +326,7 @@ fn undecided_page(
 }
 
 /// `POST /v/{link_token}/reissue`
-pub(super) async fn reissue(
+pub(crate) async fn reissue(
     state: Data<HttpState>,
     request: HttpRequest,
     token: Path<String>,

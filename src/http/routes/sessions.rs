@@ -6,18 +6,18 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::cookies::SetCookie;
-use super::extract::{Json, OptionalJson, Who, bearer, cookie};
-use super::problem::{Code, Problem};
-use super::state::HttpState;
-use super::time::Time;
 use crate::domain::email::EmailAddress;
 use crate::flow::{OpenerSession, SessionGrant};
+use crate::http::request::extract::{Json, OptionalJson, Who, bearer, cookie};
+use crate::http::response::cookies::SetCookie;
+use crate::http::response::problem::{Code, Problem};
+use crate::http::response::time::Time;
+use crate::http::state::HttpState;
 use crate::token::Identity;
 
 /// A session, as the API tells it.
 #[derive(Serialize)]
-pub(super) struct SessionJson<'a> {
+pub(crate) struct SessionJson<'a> {
     object: &'static str,
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,7 +53,7 @@ impl<'a> SessionJson<'a> {
 }
 
 /// The session as JSON. The renewal token is in it for clients without cookies only.
-pub(super) fn session_json(session: &SessionGrant, with_renewal: bool) -> SessionJson<'_> {
+pub(crate) fn session_json(session: &SessionGrant, with_renewal: bool) -> SessionJson<'_> {
     SessionJson {
         session_token: Some(&session.session_token),
         expires_in: Some(session.expires_in.as_secs()),
@@ -63,7 +63,7 @@ pub(super) fn session_json(session: &SessionGrant, with_renewal: bool) -> Sessio
 }
 
 /// The session, with its cookie for clients that keep cookies.
-pub(super) fn session_response(state: &HttpState, session: &SessionGrant, who: &Who) -> HttpResponse {
+pub(crate) fn session_response(state: &HttpState, session: &SessionGrant, who: &Who) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     if !who.by_header
         && let Some(renewal) = &session.renewal_token
@@ -77,14 +77,14 @@ pub(super) fn session_response(state: &HttpState, session: &SessionGrant, who: &
 }
 
 /// The cookie by which a client proves from now on that it has verified this address.
-pub(super) fn verified_cookie(state: &HttpState, who: &Who, email: &EmailAddress) -> Option<SetCookie> {
+pub(crate) fn verified_cookie(state: &HttpState, who: &Who, email: &EmailAddress) -> Option<SetCookie> {
     let client = who.caller.client.as_ref().filter(|_| !who.by_header)?;
     let mark = state.service.address_mark(&client.fingerprint, email);
     Some(state.cookies.for_verified(mark, &who.caller.marks))
 }
 
 /// What an opener that is signed in keeps: its session, and that it has verified the address.
-pub(super) fn opener_cookies(state: &HttpState, here: &OpenerSession, who: &Who) -> Vec<SetCookie> {
+pub(crate) fn opener_cookies(state: &HttpState, here: &OpenerSession, who: &Who) -> Vec<SetCookie> {
     let session = state.cookies.for_session(&here.renewal_token, here.expires_at, state.service.now());
     std::iter::once(session).chain(verified_cookie(state, who, here.email())).collect()
 }
@@ -92,12 +92,12 @@ pub(super) fn opener_cookies(state: &HttpState, here: &OpenerSession, who: &Who)
 /// The body of a ticket.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TicketBody {
+pub(crate) struct TicketBody {
     ticket: String,
 }
 
 /// `POST /v1/tickets/redeem`
-pub(super) async fn redeem_ticket(
+pub(crate) async fn redeem_ticket(
     state: Data<HttpState>,
     request: HttpRequest,
     body: Json<TicketBody>,
@@ -110,7 +110,7 @@ pub(super) async fn redeem_ticket(
 }
 
 /// `GET /v1/session`
-pub(super) async fn read(
+pub(crate) async fn read(
     state: Data<HttpState>,
     request: HttpRequest,
     who: Who,
@@ -124,7 +124,7 @@ pub(super) async fn read(
 /// The body of clients without cookies.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RenewalBody {
+pub(crate) struct RenewalBody {
     renewal_token: String,
 }
 
@@ -137,7 +137,7 @@ fn renewal(state: &HttpState, request: &HttpRequest, body: OptionalJson<RenewalB
 }
 
 /// `POST /v1/session/token`
-pub(super) async fn token(
+pub(crate) async fn token(
     state: Data<HttpState>,
     request: HttpRequest,
     who: Who,
@@ -149,7 +149,7 @@ pub(super) async fn token(
 }
 
 /// `DELETE /v1/session`
-pub(super) async fn sign_out(
+pub(crate) async fn sign_out(
     state: Data<HttpState>,
     request: HttpRequest,
     who: Who,

@@ -9,19 +9,19 @@ use actix_web::{HttpRequest, HttpResponse};
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 
-use super::extract::wants_json;
-use super::pages::{API_YAML, Powers};
-use super::problem::{Code, Problem};
-use super::state::HttpState;
 use crate::domain::locale::Locale;
+use crate::http::pages::{API_YAML, Powers};
+use crate::http::request::extract::wants_json;
+use crate::http::response::problem::{Code, Problem};
+use crate::http::state::HttpState;
 
-const CLIENT_JS: &str = include_str!("../../client/linkgate.js");
-const RELAY_CODE_JS: &str = include_str!("../../client/relay-code.js");
+const CLIENT_JS: &str = include_str!("../../../client/linkgate.js");
+const RELAY_CODE_JS: &str = include_str!("../../../client/relay-code.js");
 
 /// For pages without modules: the same sources in a function of their own, with nothing exported.
 static COMPAT_JS: LazyLock<String> = LazyLock::new(|| {
     let sources =
-        [CLIENT_JS, include_str!("../../client/key.js"), include_str!("../../client/compat.global.js")];
+        [CLIENT_JS, include_str!("../../../client/key.js"), include_str!("../../../client/compat.global.js")];
     format!("(() => {{\n\"use strict\";\n{}}})();\n", sources.concat().replace("\nexport ", "\n"))
 });
 
@@ -29,7 +29,7 @@ static COMPAT_JS: LazyLock<String> = LazyLock::new(|| {
 const FOR_A_WHILE: (actix_web::http::header::HeaderName, &str) = (CACHE_CONTROL, "public, max-age=300");
 
 /// `GET /.well-known/jwks.json`
-pub(super) async fn jwks(state: Data<HttpState>) -> HttpResponse {
+pub(crate) async fn jwks(state: Data<HttpState>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "max-age=300"))
         .content_type("application/jwk-set+json")
@@ -37,17 +37,17 @@ pub(super) async fn jwks(state: Data<HttpState>) -> HttpResponse {
 }
 
 /// `GET /openapi.yaml`
-pub(super) async fn openapi() -> HttpResponse {
+pub(crate) async fn openapi() -> HttpResponse {
     HttpResponse::Ok().insert_header(FOR_A_WHILE).content_type("application/yaml").body(API_YAML)
 }
 
 /// `GET /docs`
-pub(super) async fn docs(state: Data<HttpState>) -> HttpResponse {
+pub(crate) async fn docs(state: Data<HttpState>) -> HttpResponse {
     cached(state.pages.docs())
 }
 
 /// `GET /problems`
-pub(super) async fn problems(state: Data<HttpState>) -> HttpResponse {
+pub(crate) async fn problems(state: Data<HttpState>) -> HttpResponse {
     let problems: Vec<_> = Code::ALL.iter().map(|code| code.describe()).collect();
     cached(state.pages.page(
         StatusCode::OK,
@@ -59,7 +59,7 @@ pub(super) async fn problems(state: Data<HttpState>) -> HttpResponse {
 }
 
 /// `GET /problems/{code}`
-pub(super) async fn problem(
+pub(crate) async fn problem(
     state: Data<HttpState>,
     request: HttpRequest,
     code: Path<String>,
@@ -73,17 +73,17 @@ pub(super) async fn problem(
 }
 
 /// `GET /client.js`
-pub(super) async fn client() -> HttpResponse {
+pub(crate) async fn client() -> HttpResponse {
     script(CLIENT_JS)
 }
 
 /// `GET /relay-code.js`: loaded by the client script from beside it.
-pub(super) async fn relay_code() -> HttpResponse {
+pub(crate) async fn relay_code() -> HttpResponse {
     script(RELAY_CODE_JS)
 }
 
 /// `GET /compat.js`
-pub(super) async fn compat() -> HttpResponse {
+pub(crate) async fn compat() -> HttpResponse {
     script(COMPAT_JS.as_str())
 }
 

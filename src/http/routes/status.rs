@@ -8,15 +8,15 @@ use actix_web::web::{Bytes, Data, Path};
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
 use serde::Serialize;
 
-use super::attempts::authorized;
-use super::connection::parking;
-use super::extract::state;
-use super::problem::Problem;
-use super::state::HttpState;
-use super::time::Time;
 use crate::domain::attempt::{Failure, SignedIn, Status};
 use crate::domain::policy::Purpose;
 use crate::flow::{AttemptView, FlowError};
+use crate::http::connection::parking;
+use crate::http::request::extract::state;
+use crate::http::response::problem::Problem;
+use crate::http::response::time::Time;
+use crate::http::routes::attempts::authorized;
+use crate::http::state::HttpState;
 use crate::token::AttemptGrant;
 
 /// Longest wait for an answer, in seconds.
@@ -26,7 +26,7 @@ const MAX_WAIT: u64 = 30;
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// `GET /v1/attempts/{id}`
-pub(super) async fn read(request: ServiceRequest) -> Result<ServiceResponse, Error> {
+pub(crate) async fn read(request: ServiceRequest) -> Result<ServiceResponse, Error> {
     if let Some(answer) = parking::answer(&request) {
         return Ok(request.into_response(answer));
     }
@@ -56,7 +56,7 @@ fn ask(request: &ServiceRequest) -> Result<(AttemptGrant, Duration, Status), Pro
 }
 
 /// `GET /v1/attempts/{id}/events`
-pub(super) async fn events(
+pub(crate) async fn events(
     state: Data<HttpState>,
     request: HttpRequest,
     id: Path<String>,
@@ -133,7 +133,7 @@ fn waiting(request: &HttpRequest) -> Result<(Duration, Status), Problem> {
 }
 
 /// The attempt as JSON; an unfinished one says when to ask again.
-pub(super) fn attempt_response(view: &AttemptView) -> HttpResponse {
+pub(crate) fn attempt_response(view: &AttemptView) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     if !view.status.is_over() {
         response.insert_header((header::RETRY_AFTER, "1"));

@@ -4,8 +4,8 @@
 //! later head, that goes on sending a body which no route reads, or that does not read its answers. So the socket
 //! itself keeps the time: how long no request is open, and how long what is said to the client waits to be taken.
 
-pub(in crate::http) mod parking;
-mod tape;
+pub(crate) mod parking;
+mod replay_buffer;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -29,8 +29,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use self::parking::{Resumed, Waiting};
-use self::tape::Tape;
-use super::state::HttpState;
+use self::replay_buffer::Tape;
+use crate::http::state::HttpState;
 
 /// How long headers may take to arrive.
 const HEADERS_PATIENCE: Duration = Duration::from_secs(5);
@@ -74,7 +74,7 @@ pub(crate) fn listen(
     let (state, draining) = (state.clone(), builder.graceful_shutdown_signal());
     let service = move || {
         let proxies = state.clone();
-        let app = super::app(&state).into_factory();
+        let app = crate::http::app(&state).into_factory();
         // The host and address in it are for `url_for` and its like, which nobody here asks.
         let app = map_config(app.map_err(|error: Error| error.error_response()), |()| AppConfig::default());
         let draining = draining.clone();
@@ -162,11 +162,11 @@ impl Requests {
 
 /// A request of a connection, until its answer has been handed over to the last byte. Of another listener's connection, it
 /// is nothing.
-pub(super) struct Open(Option<Rc<Requests>>);
+pub(crate) struct Open(Option<Rc<Requests>>);
 
 impl Open {
     /// Tells the socket that this request is open, from now until this is dropped.
-    pub(super) fn begin(request: &ServiceRequest) -> Self {
+    pub(crate) fn begin(request: &ServiceRequest) -> Self {
         let requests = request.request().conn_data::<Rc<Requests>>();
         if let Some(requests) = requests {
             requests.open.set(requests.open.get() + 1);
@@ -181,14 +181,14 @@ impl Open {
 
     /// Whether the request comes after the last one. RFC 9112, section 9.6: what follows a request that ends the connection
     /// is not processed.
-    pub(super) fn is_late(&self, request: &ServiceRequest) -> bool {
+    pub(crate) fn is_late(&self, request: &ServiceRequest) -> bool {
         let ends = request.head().connection_type() == ConnectionType::Close;
         let last = self.0.as_ref().map(|requests| &requests.last);
         last.is_some_and(|last| last.replace(ends || last.get()))
     }
 
     /// Leaves it open until the last byte of this answer.
-    pub(super) fn until_sent(self, response: ServiceResponse<BoxBody>) -> ServiceResponse<WhileOpen> {
+    pub(crate) fn until_sent(self, response: ServiceResponse<BoxBody>) -> ServiceResponse<WhileOpen> {
         response.map_body(|_, body| WhileOpen { body, _open: self })
     }
 }

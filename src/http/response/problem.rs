@@ -9,45 +9,45 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::json;
 
-use super::context::current;
 use crate::flow::FlowError;
+use crate::http::context::current;
 
 /// The media type of problem documents (RFC 9457, section 3).
-pub(super) const PROBLEM_JSON: &str = "application/problem+json";
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 macro_rules! codes {
     ($($variant:ident $name:literal $status:literal $title:literal $meaning:literal $remedy:literal;)*) => {
         /// What went wrong, for programs.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[expect(clippy::enum_variant_names, reason = "named as in the API")]
-        pub(super) enum Code { $(#[doc = $meaning] $variant,)* }
+        pub(crate) enum Code { $(#[doc = $meaning] $variant,)* }
 
         impl Code {
             /// All codes.
-            pub(super) const ALL: &'static [Self] = &[$(Self::$variant,)*];
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// Its name in the API.
-            pub(super) const fn as_str(self) -> &'static str {
+            pub(crate) const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
             /// Its HTTP status.
-            pub(super) const fn status(self) -> u16 {
+            pub(crate) const fn status(self) -> u16 {
                 match self { $(Self::$variant => $status,)* }
             }
 
             /// A short summary, the same for every occurrence.
-            pub(super) const fn title(self) -> &'static str {
+            pub(crate) const fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title,)* }
             }
 
             /// When it occurs.
-            pub(super) const fn meaning(self) -> &'static str {
+            pub(crate) const fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning,)* }
             }
 
             /// What to do about it.
-            pub(super) const fn remedy(self) -> &'static str {
+            pub(crate) const fn remedy(self) -> &'static str {
                 match self { $(Self::$variant => $remedy,)* }
             }
         }
@@ -149,12 +149,12 @@ codes! {
 
 impl Code {
     /// The code of this name.
-    pub(super) fn find(name: &str) -> Option<Self> {
+    pub(crate) fn find(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == name)
     }
 
     /// The code as its page shows it.
-    pub(super) fn describe(self) -> serde_json::Value {
+    pub(crate) fn describe(self) -> serde_json::Value {
         json!({
             "code": self.as_str(),
             "status": self.status(),
@@ -167,11 +167,11 @@ impl Code {
 
 /// One occurrence of a problem.
 #[derive(Debug, Clone)]
-pub(super) struct Problem {
-    pub(super) code: Code,
-    pub(super) detail: String,
-    pub(super) retry_after: Option<Duration>,
-    pub(super) code_tries_left: Option<u8>,
+pub(crate) struct Problem {
+    pub(crate) code: Code,
+    pub(crate) detail: String,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) code_tries_left: Option<u8>,
 }
 
 #[derive(Serialize)]
@@ -190,12 +190,12 @@ struct Document<'a> {
 
 impl Problem {
     /// A problem whose detail is the code's meaning and remedy.
-    pub(super) fn new(code: Code) -> Self {
+    pub(crate) fn new(code: Code) -> Self {
         Self::with_detail(code, format!("{} {}", code.meaning(), code.remedy()))
     }
 
     /// A problem with a detail of its own.
-    pub(super) fn with_detail(code: Code, detail: impl Into<String>) -> Self {
+    pub(crate) fn with_detail(code: Code, detail: impl Into<String>) -> Self {
         let retry_after = match code {
             Code::StoreUnavailable => Some(Duration::from_secs(1)),
             Code::MailUnavailable => Some(Duration::from_secs(5)),
@@ -204,22 +204,22 @@ impl Problem {
         Self { code, detail: detail.into(), retry_after, code_tries_left: None }
     }
 
-    pub(super) fn after(code: Code, retry_after: Duration) -> Self {
+    pub(crate) fn after(code: Code, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(code) }
     }
 
     /// A body or header that makes no sense.
-    pub(super) fn invalid(detail: impl Into<String>) -> Self {
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Self::with_detail(Code::InvalidRequest, detail)
     }
 
     /// `Retry-After`, in whole seconds rounded up.
-    pub(super) fn retry_after_secs(&self) -> Option<u64> {
+    pub(crate) fn retry_after_secs(&self) -> Option<u64> {
         self.retry_after.map(|after| after.as_secs() + u64::from(after.subsec_nanos() > 0))
     }
 
     /// The headers that go with it, on a response with this body.
-    pub(super) fn response(&self, content_type: &str, body: String) -> HttpResponse {
+    pub(crate) fn response(&self, content_type: &str, body: String) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         response.insert_header((CONTENT_TYPE, content_type));
         if let Some(seconds) = self.retry_after_secs() {

@@ -18,17 +18,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use minijinja::context;
 
-use super::connection::{Open, WhileOpen, parking};
-use super::context::{Context, within};
-use super::extract::{MAX_BODY, bearer, network, wants_page};
-use super::pages::Powers;
-use super::problem::{Code, PROBLEM_JSON, Problem};
-use super::refusals::Refusals;
-use super::state::HttpState;
+use crate::http::connection::{Open, WhileOpen, parking};
+use crate::http::context::{Context, within};
+use crate::http::pages::Powers;
+use crate::http::refusals::Refusals;
+use crate::http::request::extract::{MAX_BODY, bearer, network, wants_page};
+use crate::http::response::problem::{Code, PROBLEM_JSON, Problem};
+use crate::http::state::HttpState;
 use crate::metrics::LONGEST_REQUEST_ID;
 
 /// The header that names a request.
-pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 
@@ -158,7 +158,7 @@ fn limit_refusals(response: &mut ServiceResponse<BoxBody>) {
         return;
     }
     let request = response.request();
-    let state = super::extract::state(request);
+    let state = crate::http::request::extract::state(request);
     let Some(after) = state.refusals.count(network(request), state.service.now()) else { return };
     let problem = too_many(state, after);
     let mut refusal = if wants_page(request) {
@@ -182,7 +182,7 @@ fn too_many(state: &HttpState, after: Duration) -> Problem {
 }
 
 /// A layer that turns the framework's own errors into problem documents.
-pub(super) async fn explain_errors(
+pub(crate) async fn explain_errors(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
@@ -242,9 +242,9 @@ fn finish(response: &mut ServiceResponse<BoxBody>, request_id: &str) {
 }
 
 fn state(request: &ServiceRequest) -> &HttpState {
-    super::extract::state(request.request())
+    crate::http::request::extract::state(request.request())
 }
 
 fn state_of(response: &ServiceResponse<BoxBody>) -> &HttpState {
-    super::extract::state(response.request())
+    crate::http::request::extract::state(response.request())
 }

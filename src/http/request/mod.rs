@@ -1,0 +1,3 @@
+//! Reading requests.
+
+pub(crate) mod extract;
