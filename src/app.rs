@@ -21,7 +21,7 @@ use crate::domain::email::EmailAddress;
 use crate::domain::secret_text::SecretText;
 use crate::flow::{Service, Settings};
 use crate::http::ops::{self, OpsState};
-use crate::http::{HttpSettings, HttpState, connection};
+use crate::http::{self, HttpSettings, HttpState};
 use crate::mailer::{MailError, Mailer, MailerSettings, TransportSettings};
 use crate::metrics::Metrics;
 use crate::store::AttemptStore;
@@ -225,7 +225,7 @@ impl App {
     ) -> Result<Running, AppError> {
         let addr = public.local_addr()?;
         let ops_addr = ops.as_ref().map(TcpListener::local_addr).transpose()?;
-        let server = connection::listen(&self.http, public, workers, files::connections(workers))?;
+        let server = http::listen(&self.http, public, workers, files::connections(workers))?;
         let mut servers = vec![server];
         if let Some(listener) = ops {
             let state = self.ops;

@@ -1,7 +1,7 @@
 //! The opener decides. One atomic step in the store moves the attempt.
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::link::{email_of, still_lives};
 use super::redeem::SessionGrant;
@@ -16,7 +16,7 @@ use crate::store::{StepError, Stepped};
 use crate::token::{Identity, Link};
 
 /// Which button was pressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// "Yes, sign in", or "Show the code".

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::OnceLock;
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName};
+use actix_web::{HttpResponse, ResponseError as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
@@ -15,7 +15,8 @@ use minijinja::{Environment, Value, context};
 
 use crate::domain::locale::Locale;
 use crate::http::context::current;
-use crate::http::response::problem::{Code, Problem};
+use crate::http::response::codes::Code;
+use crate::http::response::problem::Problem;
 
 /// Room for a page about a link, in bytes.
 const PAGE_SIZE: usize = 12 * 1024;
@@ -48,7 +49,7 @@ const TEMPLATES: &[(&str, &str)] = &[
 
 /// What a page may do beyond showing itself.
 #[derive(Default, Clone)]
-pub(crate) struct Powers {
+pub(crate) struct CspPolicy {
     pub(crate) scripts: Scripts,
     pub(crate) forms: Forms,
     /// Shows frames of this server.
@@ -123,7 +124,13 @@ impl Pages {
             let document = serde_yaml_ng::from_str::<serde_yaml_ng::Value>(API_YAML).unwrap_or_default();
             self.render("docs.html", Locale::En, context! { api => Serde(document) })
         });
-        self.answer(StatusCode::OK, "docs.html", Locale::En, &Powers::default(), rendered.as_ref().cloned())
+        self.answer(
+            StatusCode::OK,
+            "docs.html",
+            Locale::En,
+            &CspPolicy::default(),
+            rendered.as_ref().cloned(),
+        )
     }
 
     /// Renders a page and answers with it.
@@ -132,10 +139,10 @@ impl Pages {
         status: StatusCode,
         name: &str,
         locale: Locale,
-        powers: &Powers,
+        policy: &CspPolicy,
         values: Value,
     ) -> HttpResponse {
-        self.answer(status, name, locale, powers, self.render(name, locale, values))
+        self.answer(status, name, locale, policy, self.render(name, locale, values))
     }
 
     fn answer(
@@ -143,18 +150,18 @@ impl Pages {
         status: StatusCode,
         name: &str,
         locale: Locale,
-        powers: &Powers,
+        policy: &CspPolicy,
         rendered: Result<Vec<u8>, impl Display>,
     ) -> HttpResponse {
         match rendered {
             Ok(html) => HttpResponse::build(status)
                 .content_type("text/html; charset=utf-8")
-                .insert_header((header::CONTENT_SECURITY_POLICY, self.csp(name, powers)))
+                .insert_header((header::CONTENT_SECURITY_POLICY, self.csp(name, policy)))
                 .insert_header((header::CONTENT_LANGUAGE, locale.as_str()))
                 .body(html),
             Err(error) => {
                 log::error!(template:% = name, reason:% = error; "a page could not be rendered");
-                actix_web::ResponseError::error_response(&Problem::new(Code::Internal))
+                Problem::new(Code::Internal).error_response()
             }
         }
     }
@@ -174,46 +181,44 @@ impl Pages {
         Ok(page)
     }
 
-    /// A problem as a page: the same status and headers, the same words.
-    pub(crate) fn problem(
+    /// A problem as a page, with nothing on it to press.
+    pub(crate) fn problem(&self, problem: &Problem, locale: Locale) -> HttpResponse {
+        self.problem_with(problem, locale, &CspPolicy::default(), context! {})
+    }
+
+    /// A problem as a page that shows more; status and headers are those of the problem document.
+    pub(crate) fn problem_with(
         &self,
         problem: &Problem,
         locale: Locale,
-        powers: &Powers,
+        policy: &CspPolicy,
         values: Value,
     ) -> HttpResponse {
-        let status = actix_web::ResponseError::status_code(problem);
         let common = context! {
             code => problem.code.as_str(),
             title => problem.code.title(),
             detail => problem.detail.as_str(),
             request_id => current().request_id.as_str(),
         };
-        let page = self.page(status, "error.html", locale, powers, context! { ..values, ..common });
-        // The headers of the problem (Retry-After and the like) on the page.
-        let mut response = page;
-        for (name, value) in problem.response("", String::new()).headers() {
-            if name != header::CONTENT_TYPE {
-                response.headers_mut().insert(name.clone(), value.clone());
-            }
-        }
-        response.extensions_mut().insert(problem.code);
-        response
+        let mut page =
+            self.page(problem.status_code(), "error.html", locale, policy, context! { ..values, ..common });
+        problem.mark(&mut page);
+        page
     }
 
     fn style_of(&self, name: &str) -> &Style {
         &self.styles[usize::from(!SMALL_PAGES.contains(&name))]
     }
 
-    fn csp(&self, name: &str, powers: &Powers) -> String {
+    fn csp(&self, name: &str, policy: &CspPolicy) -> String {
         let style = &self.style_of(name).hash;
-        let scripts = match powers.scripts {
+        let scripts = match policy.scripts {
             Scripts::None => String::new(),
             Scripts::Inline => format!("; script-src '{}'", self.script_hash),
             Scripts::Own => "; script-src 'self'; connect-src 'self'".to_owned(),
         };
-        let frames = if powers.own_frames { "; frame-src 'self'" } else { "" };
-        let forms = match &powers.forms {
+        let frames = if policy.own_frames { "; frame-src 'self'" } else { "" };
+        let forms = match &policy.forms {
             Forms::None => "'none'".to_owned(),
             Forms::Own => "'self'".to_owned(),
             Forms::OwnAnd(origin) => format!("'self' {origin}"),

@@ -1,7 +1,7 @@
-//! How often a network is refused: wrong attempt tokens, malformed links, wrong API keys and tickets.
+//! Counts how often each network is refused: wrong attempt tokens, malformed links, wrong API keys and tickets.
 //!
-//! Counted by each replica in its own memory, minute by minute. A right token is served however many wrong ones came
-//! from the same network before it, since nobody guesses a signature; an API key is not, since people choose those.
+//! Each replica counts in its own memory, minute by minute. A valid signed token is served however many invalid ones
+//! came from its network before, since nobody guesses a signature. An API key is not, since people choose those.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,15 +10,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::network::Network;
-use crate::http::response::problem::Code;
 
-/// How many networks are counted in a minute. What comes from others then is not, so that memory stays bounded.
-const NETWORKS: usize = 10_000;
+/// How many networks are counted in a minute. Beyond that, new networks are not counted: memory stays bounded.
+const MAX_NETWORKS: usize = 10_000;
 
 const MINUTE: i64 = 60;
 
-/// See the module.
-pub(crate) struct Refusals {
+/// The counts of the current minute.
+pub(super) struct Refusals {
     limit: Option<u32>,
     counted: Mutex<Counted>,
 }
@@ -30,43 +29,35 @@ struct Counted {
 }
 
 impl Refusals {
-    /// So many in a minute; `None` for any number.
-    pub(crate) fn new(limit: Option<u32>) -> Self {
+    /// Allows `limit` refusals a minute; `None` for any number.
+    pub(super) fn new(limit: Option<u32>) -> Self {
         Self { limit, counted: Mutex::default() }
     }
 
-    /// Whether this problem is one to be counted.
-    pub(crate) const fn counts(code: Code) -> bool {
-        matches!(
-            code,
-            Code::AttemptTokenInvalid | Code::LinkMalformed | Code::ApiKeyInvalid | Code::TicketInvalid
-        )
-    }
-
-    /// Counts one more. When it is one too many: how long until the next are counted anew.
-    pub(crate) fn count(&self, network: Network, now: DateTime<Utc>) -> Option<Duration> {
+    /// Counts one more refusal. Beyond the limit, returns how long until the next minute.
+    pub(super) fn count(&self, network: Network, now: DateTime<Utc>) -> Option<Duration> {
         let limit = self.limit?;
-        let mut counted = self.of_minute(now);
-        let room = counted.by_network.len() < NETWORKS;
+        let mut counted = self.counted(now);
+        let has_room = counted.by_network.len() < MAX_NETWORKS;
         let count = match counted.by_network.get_mut(&network) {
             Some(count) => count,
-            None if room => counted.by_network.entry(network).or_default(),
+            None if has_room => counted.by_network.entry(network).or_default(),
             None => return None,
         };
         *count = count.saturating_add(1);
-        (*count > limit).then(|| left(now))
+        (*count > limit).then(|| until_next_minute(now))
     }
 
-    /// How long this network is to wait, when it has had as many as it gets.
-    pub(crate) fn spent(&self, network: Network, now: DateTime<Utc>) -> Option<Duration> {
+    /// How long this network must wait, if it has spent its limit.
+    pub(super) fn spent(&self, network: Network, now: DateTime<Utc>) -> Option<Duration> {
         let limit = self.limit?;
-        let count = self.of_minute(now).by_network.get(&network).copied().unwrap_or_default();
-        (count >= limit).then(|| left(now))
+        let count = self.counted(now).by_network.get(&network).copied().unwrap_or_default();
+        (count >= limit).then(|| until_next_minute(now))
     }
 
-    /// The counts of this minute, which begin at nothing.
-    fn of_minute(&self, now: DateTime<Utc>) -> MutexGuard<'_, Counted> {
-        // No code panics while it holds the lock, and a count would be right if it did.
+    /// The counts of this minute; those of an earlier one are dropped.
+    fn counted(&self, now: DateTime<Utc>) -> MutexGuard<'_, Counted> {
+        // No code panics while it holds the lock, and the counts would still be right.
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let minute = now.timestamp().div_euclid(MINUTE);
         if counted.minute != minute {
@@ -76,7 +67,6 @@ impl Refusals {
     }
 }
 
-/// Until the next minute begins.
-fn left(now: DateTime<Utc>) -> Duration {
+fn until_next_minute(now: DateTime<Utc>) -> Duration {
     Duration::from_secs(u64::try_from(MINUTE - now.timestamp().rem_euclid(MINUTE)).unwrap_or_default())
 }

@@ -2,44 +2,44 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::HttpRequest;
+use actix_web::web::Data;
 
+use super::pages::Pages;
+use super::refusals::Refusals;
+use super::response::cookies::Cookies;
 use crate::domain::network::TrustedProxies;
 use crate::domain::secret_text::SecretText;
 use crate::flow::Service;
-use crate::http::pages::Pages;
-use crate::http::refusals::Refusals;
-use crate::http::request::extract::SEC_FETCH_SITE;
-use crate::http::response::cookies::Cookies;
 use crate::metrics::Metrics;
 
 /// The settings of the HTTP side.
 pub struct HttpSettings {
-    /// Scheme, host and port under which people reach the service; no trailing slash.
+    /// Scheme, host and port under which people reach the service, without a trailing slash.
     pub public_url: String,
     /// Origins of applications whose pages may call the API.
     pub allowed_origins: Vec<String>,
     /// Keys of back ends.
     pub api_keys: Vec<SecretText>,
-    /// Proxies whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: TrustedProxies,
-    /// How many refusals a network gets in a minute; `None` for any number.
+    /// How many refusals a network gets a minute; `None` for any number.
     pub refusals_per_minute: Option<u32>,
-    /// Whether the demo application and the mailbox are served.
+    /// Whether to serve the demo application and the mailbox.
     pub dev: bool,
 }
 
-/// See the module.
+/// What all handlers share.
 pub struct HttpState {
-    pub(crate) service: Arc<Service>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) pages: Pages,
-    pub(crate) public_url: Arc<str>,
-    pub(crate) https: bool,
-    pub(crate) cookies: Cookies,
-    pub(crate) trusted_proxies: TrustedProxies,
-    pub(crate) refusals: Refusals,
-    pub(crate) dev: bool,
+    pub(super) service: Arc<Service>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) pages: Pages,
+    pub(super) public_url: Arc<str>,
+    pub(super) https: bool,
+    pub(super) cookies: Cookies,
+    pub(super) trusted_proxies: TrustedProxies,
+    pub(super) refusals: Refusals,
+    pub(super) dev: bool,
     allowed_origins: Vec<String>,
     api_keys: Vec<SecretText>,
 }
@@ -48,7 +48,7 @@ impl HttpState {
     /// Puts the state together.
     ///
     /// # Errors
-    /// When a page or the API document that is built in does not parse.
+    /// When a built-in page does not parse.
     pub fn new(settings: HttpSettings, service: Arc<Service>, metrics: Arc<Metrics>) -> Result<Self, String> {
         let https = settings.public_url.starts_with("https://");
         Ok(Self {
@@ -66,14 +66,20 @@ impl HttpState {
         })
     }
 
+    /// The state of the server that this request came to.
+    pub(super) fn of(request: &HttpRequest) -> &Self {
+        #[expect(clippy::expect_used, reason = "`http::app` registers it")]
+        request.app_data::<Data<Self>>().expect("the state is registered")
+    }
+
     /// Whether pages of this origin may call the API.
-    pub(crate) fn allows_origin(&self, origin: &[u8]) -> bool {
+    pub(super) fn allows_origin(&self, origin: &[u8]) -> bool {
         origin == self.public_url.as_bytes()
             || self.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin)
     }
 
-    /// The API key that this is, compared with all of them in constant time.
-    pub(crate) fn api_key(&self, candidate: &str) -> Option<&str> {
+    /// The configured API key that equals the candidate. All are compared, in constant time.
+    pub(super) fn api_key(&self, candidate: &str) -> Option<&str> {
         let mut found = None;
         for key in &self.api_keys {
             if key.matches(candidate.as_bytes()) {
@@ -81,20 +87,5 @@ impl HttpState {
             }
         }
         found
-    }
-
-    /// Whether the request comes from one of our own pages: our `Origin`, or the browser's word for it. Under
-    /// `Referrer-Policy: no-referrer` browsers send `Origin: null` with our own forms, and `Sec-Fetch-Site` tells.
-    pub(crate) fn is_from_own_page(&self, headers: &HeaderMap) -> bool {
-        let origin = headers.get(header::ORIGIN).map(header::HeaderValue::as_bytes);
-        let site = headers.get(SEC_FETCH_SITE).map(header::HeaderValue::as_bytes);
-        match (origin, site) {
-            (Some(origin), Some(site)) => {
-                site == b"same-origin" && (origin == self.public_url.as_bytes() || origin == b"null")
-            }
-            (Some(origin), None) => origin == self.public_url.as_bytes(),
-            (None, Some(site)) => site == b"same-origin",
-            (None, None) => false,
-        }
     }
 }

@@ -61,7 +61,7 @@ fn assert_all_was_met(world: &World, places: &[search::Place]) {
         let label = format!("route=\"{route}\"");
         assert!(metrics.iter().any(|text| text.contains(&label)), "{route} was never asked for");
     }
-    let problems = include_str!("../../src/http/response/problem.rs");
+    let problems = include_str!("../../src/http/response/codes.rs");
     // Rows begin with a name, a code and a status.
     let code = |line: &str| {
         let (_, rest) = line.split_once(" \"")?;

@@ -41,7 +41,7 @@ pub(crate) fn filled(path: &str) -> String {
 
 #[tokio::test]
 async fn the_routes_above_are_those_of_the_route_table() {
-    let source = include_str!("../../src/http/mod.rs");
+    let source = include_str!("../../src/http/routes/mod.rs");
     let table = source.split("if dev {").next().unwrap();
     let mut built: Vec<(String, Vec<&str>)> = table
         .split("resource(\"")

@@ -1,109 +1,109 @@
-//! The bytes of a connection from where the request that is open begins, or the next one: for a parked request, to be
-//! read again.
+//! The bytes of a connection from where the request in flight begins, or the next one: for a parked request, to be read
+//! again.
 //!
-//! Read again, a request and all behind it must be what they were the first time, to the byte, since a proxy sends the
-//! requests of many people through one connection. So nothing here is parsed a second time in a way of its own: where a
-//! request ends is told by what the parser made of it (how many headers, how long a body). Where that leaves a doubt, the
-//! tape is lost for the rest of the connection, whose requests then wait without being parked.
+//! The second reading must see the same requests, to the byte, since a proxy sends the requests of many people through one
+//! connection. So nothing here parses a request in a way of its own: the parser's result (how many headers, how long a
+//! body) gives the end of a request. Where that leaves a doubt, the buffer is given up for the rest of the connection, whose
+//! requests then wait without being parked.
 
 use actix_web::dev::RequestHead;
 use actix_web::http::{Method, header};
 use tokio::io::ReadBuf;
 
-/// Longest tape: no longer heads are taken, and what is sent while one waits for an answer is short.
-const LONGEST: usize = 16 * 1024;
+/// The capacity, in bytes: no longer heads are accepted, and clients send little while they wait for a response.
+const CAPACITY: usize = 16 * 1024;
 
 /// See the module.
 #[derive(Default)]
-pub(super) struct Tape {
+pub(super) struct ReplayBuffer {
     bytes: Vec<u8>,
-    /// How many of them the parser has.
+    /// How many of them the parser has read.
     read: usize,
-    /// How long the open request at the beginning is, if it can be read again; else 0.
-    open: usize,
-    /// How many bytes of a body are still to come, which nobody reads again.
+    /// The length of the request in flight at the beginning, if it can be read again; else 0.
+    in_flight: usize,
+    /// How many bytes of a body are still to come. Bodies are not kept.
     body: usize,
-    lost: bool,
+    given_up: bool,
 }
 
-impl Tape {
-    /// Gives the parser what it has not read yet. Tells whether that was anything.
-    pub(super) fn play(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
+impl ReplayBuffer {
+    /// Gives the parser the bytes that it has not read yet. Returns whether there were any.
+    pub(super) fn replay(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
         let length = buffer.remaining().min(self.bytes.len() - self.read);
         if length == 0 {
             return false;
         }
         buffer.put_slice(&self.bytes[self.read..self.read + length]);
         self.read += length;
-        if self.lost {
-            self.forget(self.read);
+        if self.given_up {
+            self.drop_first(self.read);
         }
         true
     }
 
-    /// Keeps what the parser has read from the socket.
+    /// Keeps bytes that the parser has read from the socket.
     pub(super) fn record(&mut self, bytes: &[u8]) {
-        if self.lost {
+        if self.given_up {
             return;
         }
         let body = bytes.len().min(self.body);
         self.body -= body;
         self.bytes.extend_from_slice(&bytes[body..]);
         self.read = self.bytes.len();
-        if self.read > LONGEST {
-            self.lose();
+        if self.read > CAPACITY {
+            self.give_up();
         }
     }
 
-    /// A request has been made of what stands at the beginning.
-    pub(super) fn opened(&mut self, head: &RequestHead) {
-        let known = !self.lost && self.open == 0 && self.read == self.bytes.len();
+    /// The parser has made a request of the bytes at the beginning.
+    pub(super) fn begin(&mut self, head: &RequestHead) {
+        let known = !self.given_up && self.in_flight == 0 && self.read == self.bytes.len();
         let lengths = head_length(&self.bytes, head.headers.len()).zip(body_length(head));
-        let Some((length, body)) = lengths.filter(|_| known) else { return self.lose() };
-        self.open = length;
-        // A second reading would say `100 Continue` a second time.
+        let Some((length, body)) = lengths.filter(|_| known) else { return self.give_up() };
+        self.in_flight = length;
+        // A second reading would send `100 Continue` a second time.
         if body > 0 || head.expect() || !matches!(head.method, Method::GET | Method::HEAD) {
             let whole = length.saturating_add(body);
             self.body = whole.saturating_sub(self.bytes.len());
-            self.open = whole - self.body;
-            self.closed();
+            self.in_flight = whole - self.body;
+            self.end();
         }
     }
 
-    /// The open request has been answered.
-    pub(super) fn closed(&mut self) {
-        let over = std::mem::take(&mut self.open);
-        self.forget(over);
+    /// The request in flight has its response.
+    pub(super) fn end(&mut self) {
+        let length = std::mem::take(&mut self.in_flight);
+        self.drop_first(length);
     }
 
-    /// Whether the open request can be read again.
+    /// Whether the request in flight can be read again.
     pub(super) const fn can_rewind(&self) -> bool {
-        self.open > 0
+        self.in_flight > 0
     }
 
-    /// Goes back to the beginning of the open request, for a parser that has read nothing yet.
+    /// Goes back to the beginning of the request in flight, for a parser that has read nothing yet.
     pub(super) fn rewind(&mut self) {
-        (self.read, self.open) = (0, 0);
+        (self.read, self.in_flight) = (0, 0);
         self.bytes.shrink_to_fit();
     }
 
-    /// Whether more can be kept for later.
+    /// Whether [`ReplayBuffer::append`] may add more.
     pub(super) const fn has_room(&self) -> bool {
-        self.bytes.len() < LONGEST
+        self.bytes.len() < CAPACITY
     }
 
-    /// Keeps what nobody reads before the next time.
+    /// Keeps bytes that arrive while the connection is parked.
     pub(super) fn append(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    fn lose(&mut self) {
-        self.lost = true;
-        self.open = 0;
-        self.forget(self.read);
+    fn give_up(&mut self) {
+        self.given_up = true;
+        self.in_flight = 0;
+        self.drop_first(self.read);
     }
 
-    fn forget(&mut self, length: usize) {
+    fn drop_first(&mut self, length: usize) {
         self.bytes.drain(..length);
         self.read -= length;
         if self.bytes.is_empty() {
@@ -113,9 +113,9 @@ impl Tape {
     }
 }
 
-/// How long the head with so many headers is that these bytes begin with: a line for the request and for each header,
-/// and an empty one. The parser also passes lines without a carriage return, and empty ones before the first; here they
-/// are not understood.
+/// The length of the head, with so many headers, at the beginning of these bytes: a line for the request and for each
+/// header, and an empty one. The parser also accepts lines without a carriage return, and empty lines before the first;
+/// here they give `None`.
 fn head_length(bytes: &[u8], headers: usize) -> Option<usize> {
     let mut length = 0;
     for lines_left in (0..headers + 2).rev() {
@@ -129,11 +129,11 @@ fn head_length(bytes: &[u8], headers: usize) -> Option<usize> {
     Some(length)
 }
 
-/// How long the body of this request is, if that is known from the beginning.
+/// The length of the body of this request, if its head tells it.
 fn body_length(head: &RequestHead) -> Option<usize> {
-    let open_ended =
+    let unknown =
         [header::TRANSFER_ENCODING, header::UPGRADE].iter().any(|name| head.headers.contains_key(name));
-    if open_ended || head.method == Method::CONNECT {
+    if unknown || head.method == Method::CONNECT {
         return None;
     }
     let Some(length) = head.headers.get(header::CONTENT_LENGTH) else { return Some(0) };

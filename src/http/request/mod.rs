@@ -1,3 +1,12 @@
-//! Reading requests.
+//! Reading requests: limits, bodies, headers, and who sent them.
 
-pub(crate) mod extract;
+pub(crate) mod accept;
+pub(crate) mod authority;
+pub(crate) mod body;
+pub(crate) mod headers;
+pub(crate) mod identity;
+mod json;
+pub(crate) mod limits;
+pub(crate) mod page_origin;
+
+pub(crate) use self::json::{JsonObject, JsonString};

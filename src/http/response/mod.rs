@@ -1,5 +1,8 @@
-//! Answering: problems, cookies, JSON.
+//! Writing responses: problems, JSON, cookies, and replies about a link.
 
+pub(crate) mod attempt;
+pub(crate) mod codes;
 pub(crate) mod cookies;
+pub(crate) mod links;
 pub(crate) mod problem;
-pub(crate) mod time;
+pub(crate) mod session;

@@ -1,22 +1,23 @@
-//! `/v1/admin`: what an operator may see and end, with an API key.
+//! `/v1/admin`: what an operator with an API key may see and end.
 
+use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
 use crate::domain::ids::{AttemptId, SessionId};
 use crate::flow::ConfirmedBy;
-use crate::http::request::extract::bearer;
-use crate::http::response::problem::{Code, Problem};
+use crate::http::request::authority::ApiKeyHolder;
+use crate::http::response::codes::Code;
+use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
 
 /// `GET /v1/admin/attempts/{id}`
-pub(crate) async fn attempt(
+pub(super) async fn attempt(
     state: Data<HttpState>,
-    request: HttpRequest,
     id: Path<String>,
+    _: ApiKeyHolder,
 ) -> Result<HttpResponse, Problem> {
-    let report = state.service.report(attempt_id(&state, &request, &id)?).await?;
+    let report = state.service.report(attempt_id(&id)?).await?;
     Ok(HttpResponse::Ok().json(json!({
         "object": "attempt_report",
         "id": report.id.to_string(),
@@ -37,22 +38,21 @@ pub(crate) async fn attempt(
 }
 
 /// `DELETE /v1/admin/attempts/{id}`
-pub(crate) async fn end_attempt(
+pub(super) async fn end_attempt(
     state: Data<HttpState>,
-    request: HttpRequest,
     id: Path<String>,
+    _: ApiKeyHolder,
 ) -> Result<HttpResponse, Problem> {
-    state.service.end_attempt(attempt_id(&state, &request, &id)?).await?;
+    state.service.end_attempt(attempt_id(&id)?).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// `DELETE /v1/admin/sessions/{id}`
-pub(crate) async fn end_session(
+pub(super) async fn end_session(
     state: Data<HttpState>,
-    request: HttpRequest,
     id: Path<String>,
+    _: ApiKeyHolder,
 ) -> Result<HttpResponse, Problem> {
-    operator(&state, &request)?;
     let id: SessionId = id.parse().map_err(|_| {
         Problem::with_detail(Code::NotFound, "A session id is sess_ and 32 hexadecimal digits.")
     })?;
@@ -60,12 +60,6 @@ pub(crate) async fn end_session(
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn operator(state: &HttpState, request: &HttpRequest) -> Result<(), Problem> {
-    let key = bearer(request.headers()).and_then(|key| state.api_key(key));
-    key.map(drop).ok_or_else(|| Problem::new(Code::ApiKeyInvalid))
-}
-
-fn attempt_id(state: &HttpState, request: &HttpRequest, id: &str) -> Result<AttemptId, Problem> {
-    operator(state, request)?;
+fn attempt_id(id: &str) -> Result<AttemptId, Problem> {
     id.parse().map_err(|_| Problem::new(Code::AttemptNotFound))
 }

@@ -1,40 +1,50 @@
-//! `/v1/attempts`: starting, waiting, typing the code in, resending, canceling, redeeming.
+//! `/v1/attempts`: start, enter the code, resend, cancel, redeem. [`super::status`] waits.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
-use actix_web::http::header::{self, HeaderMap, HeaderName};
-use actix_web::web::{Data, Path};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
-use crate::domain::attempt::Status;
 use crate::domain::ids::Subject;
 use crate::domain::locale::Locale;
 use crate::domain::policy::{CrossDevice, Purpose};
 use crate::domain::secret::RelayCode;
-use crate::flow::{Authority, BackEndOptions, Redeemed, StartRequest, Started};
-use crate::http::context::to_completion;
-use crate::http::request::extract::{Json, Object, Who, Word, bearer, cookie, only, user_agent_of};
-use crate::http::response::problem::{Code, Problem};
-use crate::http::response::time::Time;
-use crate::http::routes::sessions::{session_response, verified_cookie};
-use crate::http::routes::status::attempt_response;
+use crate::flow::{Authority, BackEndOptions, Redeemed, StartRequest};
+use crate::http::request::authority::AuthorizedAttempt;
+use crate::http::request::body::Body;
+use crate::http::request::headers::{IDEMPOTENCY_KEY, bearer, cookie, single};
+use crate::http::request::identity::RequestIdentity;
+use crate::http::request::page_origin::PageOrigin;
+use crate::http::request::{JsonObject, JsonString};
+use crate::http::response::attempt::{attempt_response, started_response};
+use crate::http::response::codes::Code;
+use crate::http::response::problem::Problem;
+use crate::http::response::session::{session_response, verified_cookie};
 use crate::http::state::HttpState;
-use crate::token::AttemptGrant;
+use crate::http::task::to_completion;
+
+/// How long a back end may let its link live, in seconds.
+const EXPIRES_IN: RangeInclusive<u32> = 60..=3600;
+
+/// How many characters an `Idempotency-Key` may have.
+const IDEMPOTENCY_KEY_LENGTH: RangeInclusive<usize> = 1..=255;
 
 /// The body of a start.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct StartBody {
+struct StartBody {
     email_address: String,
-    purpose: Word<Purpose>,
+    purpose: JsonString<Purpose>,
     redirect_url: Option<String>,
     locale: Option<String>,
     sub: Option<String>,
-    client: Option<Object<EndUser>>,
-    cross_device: Option<Word<CrossDevice>>,
+    client: Option<JsonObject<EndUser>>,
+    cross_device: Option<JsonString<CrossDevice>>,
     deliver: Option<bool>,
     ticket: Option<bool>,
     expires_in: Option<u32>,
@@ -49,68 +59,69 @@ struct EndUser {
 }
 
 /// `POST /v1/attempts`
-pub(crate) async fn start(
+pub(super) async fn start(
     state: Data<HttpState>,
     request: HttpRequest,
-    mut who: Who,
-    body: Json<StartBody>,
+    who: RequestIdentity,
+    origin: PageOrigin,
+    body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let authority = authority(&state, &request, &who, body.0.purpose.0).await?;
-    who.caller.user_agent = user_agent_of(&request);
-    let start = start_request(body.0, authority, idempotency_key(request.headers())?)?;
-    let service = state.service.clone();
-    let started = to_completion(async move { service.start(start, who.caller).await }).await??;
-    Ok(started_response(&state, started))
+    let body: StartBody = body.json()?;
+    let authority = authority(&state, &request, &who, origin, body.purpose.0).await?;
+    let start = start_request(body, authority, idempotency_key(request.headers())?)?;
+    let who = who.with_user_agent(&request);
+    to_completion(async move {
+        let started = state.service.start(start, who.caller).await?;
+        Ok(started_response(&state.cookies, started))
+    })
+    .await?
 }
 
-pub(crate) fn started_response(state: &HttpState, started: Started) -> HttpResponse {
-    let mut response = HttpResponse::Created();
-    if let Some(secret) = &started.new_client {
-        response.append_header(state.cookies.for_client(secret));
-    }
-    response.json(StartedJson::from(started))
-}
-
-/// Whose word the request has: an API key's, a session's, or nobody's.
+/// On whose authority the attempt starts: an API key's, a session's, or nobody's.
 async fn authority(
     state: &HttpState,
     request: &HttpRequest,
-    who: &Who,
+    who: &RequestIdentity,
+    origin: PageOrigin,
     purpose: Purpose,
 ) -> Result<Authority, Problem> {
-    let token = bearer(request.headers());
-    if let Some(key) = token.and_then(|token| state.api_key(token)) {
-        return Ok(Authority::ApiKey(key.to_owned()));
+    let verifies = purpose == Purpose::VerifyEmail;
+    if let Some(token) = bearer(request.headers()) {
+        if let Some(key) = state.api_key(token) {
+            return Ok(Authority::ApiKey(key.to_owned()));
+        }
+        // The form of a session token, whatever else may be wrong with it.
+        if token.matches('.').count() != 2 {
+            return Err(Problem::new(Code::ApiKeyInvalid));
+        }
+        let subject = state.service.person_of(token).await?;
+        return Ok(if verifies { Authority::Session(subject) } else { Authority::Anyone });
     }
-    match token {
-        // As session tokens have, whatever else is wrong with this one.
-        Some(token) if token.matches('.').count() == 2 => {
-            let subject = state.service.person_of(token).await?;
-            Ok(if purpose == Purpose::VerifyEmail { Authority::Session(subject) } else { Authority::Anyone })
-        }
-        Some(_) => Err(Problem::new(Code::ApiKeyInvalid)),
-        None if request.headers().contains_key(header::AUTHORIZATION) => {
-            Err(Problem::new(Code::ApiKeyInvalid))
-        }
-        None if purpose == Purpose::VerifyEmail => {
-            let Some(renewal) = cookie(request, &state.cookies.session) else { return Ok(Authority::Anyone) };
-            // A session cookie comes by itself: the page that made the browser send it must be one of ours.
-            if !request.headers().contains_key(header::ORIGIN) && !state.is_from_own_page(request.headers()) {
-                return Err(Problem::new(Code::OriginNotAllowed));
-            }
+    if request.headers().contains_key(AUTHORIZATION) {
+        return Err(Problem::new(Code::ApiKeyInvalid));
+    }
+    match cookie(request, &state.cookies.session) {
+        Some(renewal) if verifies => {
+            origin.may_use_cookies()?;
             let session = state.service.current_session(Some(renewal), &who.caller).await?;
             Ok(Authority::Session(session.identity.subject))
         }
-        None => Ok(Authority::Anyone),
+        _ => Ok(Authority::Anyone),
     }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = only(headers, &HeaderName::from_static("idempotency-key"))? else { return Ok(None) };
+    let Some(value) = single(headers, &IDEMPOTENCY_KEY)? else { return Ok(None) };
     match value.to_str() {
-        // `to_str` lets tabs pass.
-        Ok(key) if (1..=255).contains(&key.len()) && !key.contains('\t') => Ok(Some(key.to_owned())),
-        _ => Err(Problem::invalid("Idempotency-Key must be 1 to 255 printable ASCII characters.")),
+        // `to_str` accepts tabs.
+        Ok(key) if IDEMPOTENCY_KEY_LENGTH.contains(&key.len()) && !key.contains('\t') => {
+            Ok(Some(key.to_owned()))
+        }
+        _ => Err(Problem::invalid(format!(
+            "Idempotency-Key must be {} to {} printable ASCII characters.",
+            IDEMPOTENCY_KEY_LENGTH.start(),
+            IDEMPOTENCY_KEY_LENGTH.end()
+        ))),
     }
 }
 
@@ -119,13 +130,23 @@ fn start_request(
     authority: Authority,
     idempotency_key: Option<String>,
 ) -> Result<StartRequest, Problem> {
-    let back_end_only = body.sub.is_some()
+    let by_back_end = matches!(authority, Authority::ApiKey(_));
+    let (email_address, purpose) = (body.email_address.clone(), body.purpose.0);
+    let (redirect_url, locale) =
+        (body.redirect_url.clone(), body.locale.as_deref().and_then(Locale::from_tag));
+    let back_end = back_end_options(body, by_back_end)?;
+    Ok(StartRequest { email_address, purpose, redirect_url, locale, idempotency_key, authority, back_end })
+}
+
+/// Checks the fields that only a back end may send.
+fn back_end_options(body: StartBody, by_back_end: bool) -> Result<BackEndOptions, Problem> {
+    let has_options = body.sub.is_some()
         || body.client.is_some()
         || body.cross_device.is_some()
         || body.deliver.is_some()
         || body.ticket.is_some()
         || body.expires_in.is_some();
-    if back_end_only && !matches!(authority, Authority::ApiKey(_)) {
+    if has_options && !by_back_end {
         return Err(Problem::with_detail(
             Code::ApiKeyInvalid,
             "sub, client, cross_device, deliver, ticket and expires_in need an API key.",
@@ -133,140 +154,90 @@ fn start_request(
     }
     let subject = body.sub.as_deref().map(Subject::parse).transpose();
     let subject = subject.map_err(|_| Problem::invalid("sub must be 1 to 255 visible ASCII characters."))?;
-    if body.expires_in.is_some_and(|seconds| !(60..=3600).contains(&seconds)) {
-        return Err(Problem::invalid("expires_in must be between 60 and 3600 seconds."));
+    if body.expires_in.is_some_and(|seconds| !EXPIRES_IN.contains(&seconds)) {
+        let (shortest, longest) = EXPIRES_IN.into_inner();
+        return Err(Problem::invalid(format!(
+            "expires_in must be between {shortest} and {longest} seconds."
+        )));
     }
-    if body.ticket == Some(true) && body.redirect_url.is_none() {
+    let ticket = body.ticket == Some(true);
+    if ticket && body.redirect_url.is_none() {
         return Err(Problem::invalid("ticket needs a redirect_url: the ticket travels in it."));
     }
-    let client = body.client.map(|client| client.0);
-    Ok(StartRequest {
-        email_address: body.email_address,
-        purpose: body.purpose.0,
-        redirect_url: body.redirect_url,
-        locale: body.locale.as_deref().and_then(Locale::from_tag),
-        idempotency_key,
-        authority,
-        back_end: BackEndOptions {
-            subject,
-            client_ip: client.as_ref().and_then(|client| client.ip),
-            client_user_agent: client.and_then(|client| client.user_agent),
-            cross_device: body.cross_device.map(|policy| policy.0),
-            undelivered: body.deliver == Some(false),
-            ticket: body.ticket == Some(true),
-            expires_in: body.expires_in.map(|seconds| TimeDelta::seconds(seconds.into())),
-        },
+    let EndUser { ip, user_agent } =
+        body.client.map_or(EndUser { ip: None, user_agent: None }, |JsonObject(client)| client);
+    Ok(BackEndOptions {
+        subject,
+        client_ip: ip,
+        client_user_agent: user_agent,
+        cross_device: body.cross_device.map(|policy| policy.0),
+        undelivered: body.deliver == Some(false),
+        ticket,
+        expires_in: body.expires_in.map(|seconds| TimeDelta::seconds(seconds.into())),
     })
 }
 
-/// The body of a relay code.
+/// The body with a relay code.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct CodeBody {
+struct CodeBody {
     code: String,
 }
 
 /// `POST /v1/attempts/{id}/code`
-pub(crate) async fn code(
+pub(super) async fn code(
     state: Data<HttpState>,
     request: HttpRequest,
-    id: Path<String>,
-    body: Json<CodeBody>,
+    body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let grant = authorized(&state, &request, &id)?;
-    let code = RelayCode::parse(&body.0.code).map_err(|_| Problem::invalid("code must be six digits."))?;
+    let CodeBody { code } = body.json()?;
+    let AuthorizedAttempt(grant) = AuthorizedAttempt::of(&request)?;
+    let code = RelayCode::parse(&code).map_err(|_| Problem::invalid("code must be six digits."))?;
     Ok(attempt_response(&state.service.enter_code(&grant, code).await?))
 }
 
 /// `POST /v1/attempts/{id}/resend`
-pub(crate) async fn resend(
+pub(super) async fn resend(
     state: Data<HttpState>,
-    request: HttpRequest,
-    id: Path<String>,
-    who: Who,
+    AuthorizedAttempt(grant): AuthorizedAttempt,
+    who: RequestIdentity,
 ) -> Result<HttpResponse, Problem> {
-    let grant = authorized(&state, &request, &id)?;
-    let service = state.service.clone();
-    let view = to_completion(async move { service.resend(&grant, &who.caller).await }).await??;
-    Ok(attempt_response(&view))
+    to_completion(async move {
+        let view = state.service.resend(&grant, &who.caller).await?;
+        Ok(attempt_response(&view))
+    })
+    .await?
 }
 
 /// `DELETE /v1/attempts/{id}`
-pub(crate) async fn cancel(
+pub(super) async fn cancel(
     state: Data<HttpState>,
-    request: HttpRequest,
-    id: Path<String>,
+    AuthorizedAttempt(grant): AuthorizedAttempt,
 ) -> Result<HttpResponse, Problem> {
-    let grant = authorized(&state, &request, &id)?;
     state.service.cancel(&grant).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// `POST /v1/attempts/{id}/redeem`
-pub(crate) async fn redeem(
+pub(super) async fn redeem(
     state: Data<HttpState>,
-    request: HttpRequest,
-    id: Path<String>,
-    who: Who,
+    AuthorizedAttempt(grant): AuthorizedAttempt,
+    who: RequestIdentity,
 ) -> Result<HttpResponse, Problem> {
-    let grant = authorized(&state, &request, &id)?;
-    Ok(match state.service.redeem(&grant, &who.caller).await? {
-        Redeemed::Session(session) => session_response(&state, &session, &who),
+    match state.service.redeem(&grant, &who.caller).await? {
+        Redeemed::Session(session) => Ok(session_response(&state, &session, &who)),
         Redeemed::EmailProof { email_proof, expires_in, email_address, subject } => {
             let mut response = HttpResponse::Ok();
             if let Some(cookie) = verified_cookie(&state, &who, &email_address) {
                 response.append_header(cookie);
             }
-            response.json(json!({
+            Ok(response.json(json!({
                 "object": "email_proof",
                 "email_proof": email_proof,
                 "expires_in": expires_in.as_secs(),
                 "email_address": email_address.as_str(),
                 "user": subject.map(|subject| json!({ "id": subject.as_str() })),
-            }))
-        }
-    })
-}
-
-pub(crate) fn authorized(
-    state: &HttpState,
-    request: &HttpRequest,
-    id: &str,
-) -> Result<AttemptGrant, Problem> {
-    let token = bearer(request.headers()).ok_or_else(|| Problem::new(Code::AttemptTokenInvalid))?;
-    Ok(state.service.authorize(id, token)?)
-}
-
-#[derive(Serialize)]
-struct StartedJson {
-    object: &'static str,
-    id: String,
-    status: Status,
-    purpose: Purpose,
-    email_address: String,
-    created_at: Time,
-    expires_at: Time,
-    resend_after: Time,
-    attempt_token: String,
-    cross_device: CrossDevice,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    link: Option<String>,
-}
-
-impl From<Started> for StartedJson {
-    fn from(started: Started) -> Self {
-        Self {
-            object: "attempt",
-            id: started.id.to_string(),
-            status: started.status,
-            purpose: started.purpose,
-            email_address: started.email_address,
-            created_at: Time(started.created_at),
-            expires_at: Time(started.expires_at),
-            resend_after: Time(started.resend_after),
-            attempt_token: started.attempt_token,
-            cross_device: started.cross_device,
-            link: started.link,
+            })))
         }
     }
 }

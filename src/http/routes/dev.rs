@@ -10,13 +10,14 @@ use serde_json::Value;
 
 use crate::domain::email::EmailAddress;
 use crate::domain::locale::Locale;
-use crate::http::pages::{FRAMED_MAIL, Forms, Powers, Scripts};
-use crate::http::request::extract::wants_json;
-use crate::http::response::problem::{Code, Problem};
+use crate::http::pages::{CspPolicy, FRAMED_MAIL, Forms, Scripts};
+use crate::http::request::accept::Wants;
+use crate::http::response::codes::Code;
+use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
 
 /// `GET /`
-pub(crate) async fn demo(state: Data<HttpState>, request: HttpRequest) -> HttpResponse {
+pub(super) async fn demo(state: Data<HttpState>, request: HttpRequest) -> HttpResponse {
     // Cookies belong to one host: who comes by another name of this machine is sent to the one that links lead to.
     let host = request.headers().get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if state.public_url.split_once("://").is_some_and(|(_, public)| public != host) {
@@ -24,12 +25,12 @@ pub(crate) async fn demo(state: Data<HttpState>, request: HttpRequest) -> HttpRe
             .insert_header((LOCATION, format!("{}/", state.public_url)))
             .finish();
     }
-    let powers = Powers { scripts: Scripts::Own, forms: Forms::Own, ..Powers::default() };
-    state.pages.page(StatusCode::OK, "demo.html", Locale::En, &powers, context! {})
+    let policy = CspPolicy { scripts: Scripts::Own, forms: Forms::Own, ..CspPolicy::default() };
+    state.pages.page(StatusCode::OK, "demo.html", Locale::En, &policy, context! {})
 }
 
 /// `GET /dev/demo.js`
-pub(crate) async fn demo_script() -> HttpResponse {
+pub(super) async fn demo_script() -> HttpResponse {
     HttpResponse::Ok().content_type("text/javascript; charset=utf-8").body(include_str!("../dev/demo.js"))
 }
 
@@ -50,7 +51,7 @@ fn mails(state: &HttpState, to: Option<&str>) -> Result<Vec<Value>, Problem> {
 }
 
 /// `GET /dev/mailbox`
-pub(crate) async fn mailbox(state: Data<HttpState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(super) async fn mailbox(state: Data<HttpState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     refuse_other_hosts(&state, &request)?;
     let to = url::form_urlencoded::parse(request.query_string().as_bytes())
         .find(|(name, _)| name == "to")
@@ -58,12 +59,12 @@ pub(crate) async fn mailbox(state: Data<HttpState>, request: HttpRequest) -> Res
             EmailAddress::parse(&value).map_or_else(|_| value.into_owned(), |to| to.as_str().to_owned())
         });
     let mails = mails(&state, to.as_deref())?;
-    if wants_json(&request) {
+    if Wants::of(&request) == Wants::Json {
         return Ok(HttpResponse::Ok().json(mails));
     }
-    let powers = Powers { forms: Forms::Own, ..Powers::default() };
+    let policy = CspPolicy { forms: Forms::Own, ..CspPolicy::default() };
     let values = context! { mails => Serde(mails), to };
-    Ok(state.pages.page(StatusCode::OK, "mailbox.html", Locale::En, &powers, values))
+    Ok(state.pages.page(StatusCode::OK, "mailbox.html", Locale::En, &policy, values))
 }
 
 fn one(state: &HttpState, id: &str) -> Result<Value, Problem> {
@@ -71,22 +72,22 @@ fn one(state: &HttpState, id: &str) -> Result<Value, Problem> {
 }
 
 /// `GET /dev/mailbox/{id}`
-pub(crate) async fn mail(
+pub(super) async fn mail(
     state: Data<HttpState>,
     request: HttpRequest,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     refuse_other_hosts(&state, &request)?;
     let mail = one(&state, &id)?;
-    if wants_json(&request) {
+    if Wants::of(&request) == Wants::Json {
         return Ok(HttpResponse::Ok().json(mail));
     }
-    let powers = Powers { own_frames: true, ..Powers::default() };
-    Ok(state.pages.page(StatusCode::OK, "mail.html", Locale::En, &powers, context! { mail => Serde(mail) }))
+    let policy = CspPolicy { own_frames: true, ..CspPolicy::default() };
+    Ok(state.pages.page(StatusCode::OK, "mail.html", Locale::En, &policy, context! { mail => Serde(mail) }))
 }
 
 /// `GET /dev/mailbox/{id}/html`
-pub(crate) async fn mail_html(
+pub(super) async fn mail_html(
     state: Data<HttpState>,
     request: HttpRequest,
     id: Path<String>,

@@ -2,17 +2,18 @@
 
 use std::sync::LazyLock;
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 
 use crate::domain::locale::Locale;
-use crate::http::pages::{API_YAML, Powers};
-use crate::http::request::extract::wants_json;
-use crate::http::response::problem::{Code, Problem};
+use crate::http::pages::{API_YAML, CspPolicy};
+use crate::http::request::accept::Wants;
+use crate::http::response::codes::Code;
+use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
 
 const CLIENT_JS: &str = include_str!("../../../client/linkgate.js");
@@ -29,7 +30,7 @@ static COMPAT_JS: LazyLock<String> = LazyLock::new(|| {
 const FOR_A_WHILE: (actix_web::http::header::HeaderName, &str) = (CACHE_CONTROL, "public, max-age=300");
 
 /// `GET /.well-known/jwks.json`
-pub(crate) async fn jwks(state: Data<HttpState>) -> HttpResponse {
+pub(super) async fn jwks(state: Data<HttpState>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "max-age=300"))
         .content_type("application/jwk-set+json")
@@ -37,53 +38,53 @@ pub(crate) async fn jwks(state: Data<HttpState>) -> HttpResponse {
 }
 
 /// `GET /openapi.yaml`
-pub(crate) async fn openapi() -> HttpResponse {
+pub(super) async fn openapi() -> HttpResponse {
     HttpResponse::Ok().insert_header(FOR_A_WHILE).content_type("application/yaml").body(API_YAML)
 }
 
 /// `GET /docs`
-pub(crate) async fn docs(state: Data<HttpState>) -> HttpResponse {
+pub(super) async fn docs(state: Data<HttpState>) -> HttpResponse {
     cached(state.pages.docs())
 }
 
 /// `GET /problems`
-pub(crate) async fn problems(state: Data<HttpState>) -> HttpResponse {
+pub(super) async fn problems(state: Data<HttpState>) -> HttpResponse {
     let problems: Vec<_> = Code::ALL.iter().map(|code| code.describe()).collect();
     cached(state.pages.page(
         StatusCode::OK,
         "problems.html",
         Locale::En,
-        &Powers::default(),
+        &CspPolicy::default(),
         context! { problems => Serde(problems) },
     ))
 }
 
 /// `GET /problems/{code}`
-pub(crate) async fn problem(
+pub(super) async fn problem(
     state: Data<HttpState>,
-    request: HttpRequest,
+    wants: Wants,
     code: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let code = Code::find(&code).ok_or_else(|| Problem::new(Code::NotFound))?;
-    if wants_json(&request) {
+    if wants == Wants::Json {
         return Ok(HttpResponse::Ok().insert_header(FOR_A_WHILE).json(code.describe()));
     }
     let values = Value::from(Serde(code.describe()));
-    Ok(cached(state.pages.page(StatusCode::OK, "problem.html", Locale::En, &Powers::default(), values)))
+    Ok(cached(state.pages.page(StatusCode::OK, "problem.html", Locale::En, &CspPolicy::default(), values)))
 }
 
 /// `GET /client.js`
-pub(crate) async fn client() -> HttpResponse {
+pub(super) async fn client() -> HttpResponse {
     script(CLIENT_JS)
 }
 
 /// `GET /relay-code.js`: loaded by the client script from beside it.
-pub(crate) async fn relay_code() -> HttpResponse {
+pub(super) async fn relay_code() -> HttpResponse {
     script(RELAY_CODE_JS)
 }
 
 /// `GET /compat.js`
-pub(crate) async fn compat() -> HttpResponse {
+pub(super) async fn compat() -> HttpResponse {
     script(COMPAT_JS.as_str())
 }
 

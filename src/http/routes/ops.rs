@@ -10,7 +10,7 @@ use actix_web::{App, Error, HttpResponse};
 use serde_json::json;
 
 use crate::flow::Service;
-use crate::http::layers::explain_errors;
+use crate::http::layers::errors::explain_errors;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 
 /// What the probes know.

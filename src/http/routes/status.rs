@@ -3,85 +3,74 @@
 use std::time::{Duration, Instant};
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header;
-use actix_web::web::{Bytes, Data, Path};
+use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
-use serde::Serialize;
 
-use crate::domain::attempt::{Failure, SignedIn, Status};
-use crate::domain::policy::Purpose;
+use crate::domain::attempt::Status;
 use crate::flow::{AttemptView, FlowError};
 use crate::http::connection::parking;
-use crate::http::request::extract::state;
+use crate::http::request::authority::AuthorizedAttempt;
+use crate::http::response::attempt::{AttemptJson, attempt_response};
 use crate::http::response::problem::Problem;
-use crate::http::response::time::Time;
-use crate::http::routes::attempts::authorized;
 use crate::http::state::HttpState;
-use crate::token::AttemptGrant;
 
-/// Longest wait for an answer, in seconds.
+/// The longest time that a request may wait, in seconds.
 const MAX_WAIT: u64 = 30;
 
-/// Between two comments that keep an event stream alive.
+/// How often an event stream sends a comment, so that proxies keep it open.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// `GET /v1/attempts/{id}`
-pub(crate) async fn read(request: ServiceRequest) -> Result<ServiceResponse, Error> {
-    if let Some(answer) = parking::answer(&request) {
-        return Ok(request.into_response(answer));
-    }
-    let response = match ask(&request) {
-        Err(problem) => problem.error_response(),
-        Ok((grant, wait, _)) if wait.is_zero() => told(state(request.request()).service.status(&grant).await),
-        Ok((grant, wait, seen)) => {
-            let service = state(request.request()).service.clone();
-            parking::wait(&request, async move { told(service.wait(&grant, seen, wait).await) }).await
-        }
+/// `GET /v1/attempts/{id}`. A service and not a handler: handlers keep the headers of the request while it waits, 6 KiB each.
+pub(super) async fn read(request: ServiceRequest) -> Result<ServiceResponse, Error> {
+    let response = match parking::response(&request) {
+        Some(response) => response,
+        None => status_or_wait(&request).await.unwrap_or_else(|problem| problem.error_response()),
     };
     Ok(request.into_response(response))
 }
 
-fn told(told: Result<AttemptView, FlowError>) -> HttpResponse {
-    match told {
+async fn status_or_wait(request: &ServiceRequest) -> Result<HttpResponse, Problem> {
+    let AuthorizedAttempt(grant) = AuthorizedAttempt::of(request.request())?;
+    let (wait, seen) = wait_parameters(request.request())?;
+    let service = HttpState::of(request.request()).service.clone();
+    if wait.is_zero() {
+        return Ok(attempt_response(&service.status(&grant).await?));
+    }
+    let response = async move { respond(service.wait(&grant, seen, wait).await) };
+    Ok(parking::wait(request, response).await)
+}
+
+fn respond(view: Result<AttemptView, FlowError>) -> HttpResponse {
+    match view {
         Ok(view) => attempt_response(&view),
         Err(error) => Problem::from(error).error_response(),
     }
 }
 
-fn ask(request: &ServiceRequest) -> Result<(AttemptGrant, Duration, Status), Problem> {
-    let id = request.match_info().get("id").unwrap_or_default();
-    let grant = authorized(state(request.request()), request.request(), id)?;
-    let (wait, seen) = waiting(request.request())?;
-    Ok((grant, wait, seen))
-}
-
 /// `GET /v1/attempts/{id}/events`
-pub(crate) async fn events(
+pub(super) async fn events(
     state: Data<HttpState>,
-    request: HttpRequest,
-    id: Path<String>,
+    AuthorizedAttempt(grant): AuthorizedAttempt,
 ) -> Result<HttpResponse, Problem> {
-    let grant = authorized(&state, &request, &id)?;
     let first = state.service.status(&grant).await?;
-    let stream = futures_util::stream::unfold(Next::Tell(first), move |next| {
+    let stream = futures_util::stream::unfold(Next::Send(first), move |next| {
         let (service, grant) = (state.service.clone(), grant.clone());
         async move {
             let (seen, text) = match next {
-                Next::Over => return None,
-                Next::Tell(view) => (view.status, Some(event(&view))),
+                Next::End => return None,
+                Next::Send(view) => (view.status, event(&view)),
                 Next::Wait(seen) => {
                     let begun = Instant::now();
                     match service.wait(&grant, seen, HEARTBEAT).await {
-                        Ok(view) if view.status != seen => (view.status, Some(event(&view))),
-                        Ok(_) if begun.elapsed() >= HEARTBEAT => (seen, None),
-                        // An answer before its time: this replica drains, or too many wait. The client reconnects.
+                        Ok(view) if view.status != seen => (view.status, event(&view)),
+                        Ok(_) if begun.elapsed() >= HEARTBEAT => (seen, ": still waiting\n\n".to_owned()),
+                        // Too early: this replica drains, or too many wait. The client reconnects.
                         Ok(_) | Err(_) => return None,
                     }
                 }
             };
-            let next = if seen.is_over() { Next::Over } else { Next::Wait(seen) };
-            let chunk = Bytes::from(text.unwrap_or_else(|| ": still waiting\n\n".to_owned()));
-            Some((Ok::<_, actix_web::Error>(chunk), next))
+            let next = if seen.is_over() { Next::End } else { Next::Wait(seen) };
+            Some((Ok::<_, Error>(Bytes::from(text)), next))
         }
     });
     Ok(HttpResponse::Ok()
@@ -91,9 +80,9 @@ pub(crate) async fn events(
 }
 
 enum Next {
-    Tell(AttemptView),
+    Send(AttemptView),
     Wait(Status),
-    Over,
+    End,
 }
 
 fn event(view: &AttemptView) -> String {
@@ -102,79 +91,32 @@ fn event(view: &AttemptView) -> String {
 }
 
 /// How long to wait (`?wait=`, or `Prefer: wait=` of RFC 7240, section 4.3), and for another status than which.
-fn waiting(request: &HttpRequest) -> Result<(Duration, Status), Problem> {
+fn wait_parameters(request: &HttpRequest) -> Result<(Duration, Status), Problem> {
     let mut wait = None;
     let mut seen = None;
     for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
         match &*name {
             "wait" if wait.is_none() => {
-                let seconds =
-                    value.parse().map_err(|_| Problem::invalid("wait must be a number of seconds."))?;
-                wait = Some(seconds);
+                let seconds = value.parse();
+                wait = Some(seconds.map_err(|_| Problem::invalid("wait must be a number of seconds."))?);
             }
             "seen" if seen.is_none() => {
-                let known = Status::ALL.into_iter().find(|status| status.as_str() == value);
-                seen = Some(known.ok_or_else(|| Problem::invalid("seen must be a status."))?);
+                let status = Status::ALL.into_iter().find(|status| status.as_str() == value);
+                seen = Some(status.ok_or_else(|| Problem::invalid("seen must be a status."))?);
             }
             _ => return Err(Problem::invalid("The query may have wait and seen, each once.")),
         }
     }
-    let preferred = || {
-        let prefer = request.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
-        prefer.flat_map(|value| value.split([',', ';'])).find_map(|preference| {
-            let (name, value) = preference.split_once('=')?;
-            name.trim()
-                .eq_ignore_ascii_case("wait")
-                .then(|| value.trim().trim_matches('"').parse::<u64>().ok())?
-        })
-    };
-    let seconds: u64 = wait.or_else(preferred).unwrap_or(0);
+    let seconds: u64 = wait.or_else(|| preferred_wait(request)).unwrap_or(0);
     Ok((Duration::from_secs(seconds.min(MAX_WAIT)), seen.unwrap_or(Status::Pending)))
 }
 
-/// The attempt as JSON; an unfinished one says when to ask again.
-pub(crate) fn attempt_response(view: &AttemptView) -> HttpResponse {
-    let mut response = HttpResponse::Ok();
-    if !view.status.is_over() {
-        response.insert_header((header::RETRY_AFTER, "1"));
-    }
-    response.json(AttemptJson::from(view))
-}
-
-#[derive(Serialize)]
-struct AttemptJson<'a> {
-    object: &'static str,
-    id: String,
-    status: Status,
-    purpose: Purpose,
-    email_address: &'a str,
-    expires_at: Option<Time>,
-    resend_after: Option<Time>,
-    verified_at: Option<Time>,
-    verified_from_same_client: Option<bool>,
-    signed_in: Option<SignedIn>,
-    session_id: Option<String>,
-    code_tries_left: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<Failure>,
-}
-
-impl<'a> From<&'a AttemptView> for AttemptJson<'a> {
-    fn from(view: &'a AttemptView) -> Self {
-        Self {
-            object: "attempt",
-            id: view.id.to_string(),
-            status: view.status,
-            purpose: view.purpose,
-            email_address: &view.email_address,
-            expires_at: view.expires_at.map(Time),
-            resend_after: view.resend_after.map(Time),
-            verified_at: view.verified_at.map(Time),
-            verified_from_same_client: view.verified_from_same_client,
-            signed_in: view.signed_in,
-            session_id: view.session_id.map(|id| id.to_string()),
-            code_tries_left: view.code_tries_left,
-            failure: view.failure,
-        }
-    }
+/// The first `wait=` of the `Prefer` headers, in seconds.
+fn preferred_wait(request: &HttpRequest) -> Option<u64> {
+    let headers = request.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
+    headers.flat_map(|value| value.split([',', ';'])).find_map(|preference| {
+        let (name, value) = preference.split_once('=')?;
+        let value = name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"'))?;
+        value.parse().ok()
+    })
 }

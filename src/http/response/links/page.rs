@@ -1,0 +1,118 @@
+//! Replies about a link as pages.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+
+use super::{Press, continue_url};
+use crate::domain::attempt::SignedIn;
+use crate::domain::policy::{Confirm, Purpose};
+use crate::flow::{Confirmed, LinkPage};
+use crate::http::pages::{CspPolicy, Forms, Scripts, human_browser, human_time};
+use crate::http::request::identity::RequestIdentity;
+use crate::http::response::codes::{Code, NewLink};
+use crate::http::response::problem::Problem;
+use crate::http::state::HttpState;
+use crate::token::Link;
+
+/// The page of a link that works.
+pub(crate) fn opened(state: &HttpState, link: &Link, page: &LinkPage) -> HttpResponse {
+    let automatic = page.confirm == Confirm::Automatic;
+    let policy = CspPolicy {
+        scripts: if automatic { Scripts::Inline } else { Scripts::None },
+        ..forms_policy(state, link)
+    };
+    let mismatch = (page.confirm == Confirm::Mismatch).then_some(Code::ClientMismatch);
+    let values = context! {
+        confirm => Value::from(Serde(page.confirm)),
+        sign_in_here => page.sign_in_here,
+        ticket => link.particulars.ticket,
+        confirmation => page.confirmation.as_str(),
+        continue_url => mismatch.and_then(|code| continue_url(state, link, code.redirect_status())),
+        ..facts(link)
+    };
+    state.pages.page(StatusCode::OK, "link.html", link.particulars.locale, &policy, values)
+}
+
+/// The page after a decision, where no redirect URL leads on.
+pub(super) fn decided(
+    state: &HttpState,
+    link: &Link,
+    confirmed: &Confirmed,
+    press: &Press,
+    who: &RequestIdentity,
+) -> HttpResponse {
+    let locale = link.particulars.locale;
+    let outcome = match confirmed {
+        Confirmed::AwaitingCode(code) => {
+            let values = context! {
+                relay_code => code.expose(),
+                confirmation => press.confirmation.as_str(),
+                sign_in_here => state.service.offers_sign_in_here(link, &who.caller),
+                ..facts(link)
+            };
+            let policy = forms_policy(state, link);
+            return state.pages.page(StatusCode::OK, "code.html", locale, &policy, values);
+        }
+        Confirmed::Denied => "denied",
+        Confirmed::Verified { .. } if link.particulars.purpose == Purpose::VerifyEmail => "verified_email",
+        Confirmed::Verified { signed_in: Some(SignedIn::Requester), .. } => "approved_elsewhere",
+        Confirmed::Verified { .. } => "signed_in_here",
+    };
+    done(state, link, outcome)
+}
+
+/// The page after a decision that may succeed in a moment: it repeats the decision at the press of a button.
+pub(super) fn undecided(state: &HttpState, link: &Link, press: &Press, problem: &Problem) -> HttpResponse {
+    let values = context! {
+        retry => true,
+        decision => Value::from(Serde(press.decision)),
+        confirmation => press.confirmation.as_str(),
+    };
+    state.pages.problem_with(problem, link.particulars.locale, &forms_policy(state, link), values)
+}
+
+/// The page after "Send me a new link".
+pub(super) fn reissued(state: &HttpState, link: &Link) -> HttpResponse {
+    done(state, link, "reissued")
+}
+
+/// The page of a link that does not work, with the ways on that there are.
+pub(super) fn refused(state: &HttpState, link: &Link, token: &str, problem: &Problem) -> HttpResponse {
+    let new_link = match problem.code.new_link() {
+        NewLink::Always => true,
+        NewLink::IfPossible => state.service.may_start_over(link),
+        NewLink::Never => false,
+    };
+    let values = context! {
+        reissue => new_link,
+        reissue_url => format!("/v/{token}/reissue"),
+        continue_url => continue_url(state, link, problem.code.redirect_status()),
+    };
+    state.pages.problem_with(problem, link.particulars.locale, &forms_policy(state, link), values)
+}
+
+fn done(state: &HttpState, link: &Link, outcome: &str) -> HttpResponse {
+    let values = context! { outcome, ..facts(link) };
+    let locale = link.particulars.locale;
+    state.pages.page(StatusCode::OK, "done.html", locale, &CspPolicy::default(), values)
+}
+
+/// The facts that every page about a link shows.
+fn facts(link: &Link) -> Value {
+    let particulars = &link.particulars;
+    let locale = particulars.locale;
+    context! {
+        email_address => particulars.email.as_str(),
+        purpose => particulars.purpose.as_str(),
+        requested_at => human_time(link.issued_at, locale),
+        requested_from => particulars.browser.as_deref().map(|browser| human_browser(browser, locale)),
+    }
+}
+
+/// The forms of a link's page lead to this server, which may redirect to the application.
+fn forms_policy(state: &HttpState, link: &Link) -> CspPolicy {
+    let forms = state.service.redirect_of(link).map_or(Forms::Own, |url| Forms::OwnAnd(url.origin()));
+    CspPolicy { forms, ..CspPolicy::default() }
+}
