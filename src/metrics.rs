@@ -3,6 +3,7 @@
 //! No label names a person: purposes, outcomes, verbs, route patterns, status codes and key ids only. Exemplars name
 //! requests, as the log does.
 
+mod outcomes;
 mod process;
 mod shapes;
 
@@ -22,6 +23,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::domain::policy::Purpose;
 
+pub use self::outcomes::{MailOutcome, WaiterLimit};
 pub use self::shapes::LONGEST_REQUEST_ID;
 
 use self::process::Process;
@@ -33,17 +35,11 @@ use self::shapes::{
 /// How an attempt can end.
 const ENDS: [&str; 4] = ["verified", "denied", "canceled", "failed"];
 
-/// What can become of a mail.
-const MAILS: [&str; 3] = ["accepted", "rejected", "unavailable"];
-
 /// What can come of a change of the key file.
 const RELOADS: [&str; 3] = ["loaded", "refused", "promoted"];
 
 /// Which limits a request can be over.
 const LIMITS: [&str; 6] = ["address", "network", "client", "known", "overall", "refusals"];
-
-/// Which limit can turn a waiter away.
-const WAITER_LIMITS: [&str; 2] = ["client", "replica"];
 
 /// The media type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -118,8 +114,8 @@ impl Metrics {
                 drop(self.ended.get_or_create(&EndLabels { purpose, outcome }));
             }
         }
-        for outcome in MAILS {
-            drop(self.mails.get_or_create(&OutcomeLabel { outcome }));
+        for outcome in MailOutcome::ALL {
+            drop(self.mails.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }));
         }
         for outcome in RELOADS {
             drop(self.keyring_reloads.get_or_create(&OutcomeLabel { outcome }));
@@ -127,8 +123,8 @@ impl Metrics {
         for limit in LIMITS {
             drop(self.limited.get_or_create(&LimitLabel { limit }));
         }
-        for limit in WAITER_LIMITS {
-            drop(self.waiters_turned_away.get_or_create(&LimitLabel { limit }));
+        for limit in WaiterLimit::ALL {
+            drop(self.waiters_turned_away.get_or_create(&LimitLabel { limit: limit.as_str() }));
         }
     }
 
@@ -275,9 +271,9 @@ impl Metrics {
         self.lost.get_or_create(&PurposeLabel { purpose: purpose.as_str() }).inc();
     }
 
-    /// A mail was `accepted` or `rejected`, or the relay was `unavailable`; it took so long.
-    pub fn mail(&self, outcome: &'static str, took: Duration) {
-        self.mails.get_or_create(&OutcomeLabel { outcome }).inc();
+    /// A mail was handed to the relay; it took so long.
+    pub fn mail(&self, outcome: MailOutcome, took: Duration) {
+        self.mails.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc();
         self.mail_seconds.observe(took.as_secs_f64());
     }
 
@@ -307,9 +303,9 @@ impl Metrics {
         self.waiters_limit.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// A request cannot wait: too many do already, of its `client` or on this `replica`.
-    pub fn waiter_turned_away(&self, limit: &'static str) {
-        self.waiters_turned_away.get_or_create(&LimitLabel { limit }).inc();
+    /// A request cannot wait: too many do already.
+    pub fn waiter_turned_away(&self, limit: WaiterLimit) {
+        self.waiters_turned_away.get_or_create(&LimitLabel { limit: limit.as_str() }).inc();
     }
 
     /// The counts of requests of a route and a method with this status.
