@@ -8,7 +8,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 
-use super::{AttemptStore, Change, Created, StepError, Stepped, Unavailable};
+use super::{
+    AttemptStore, Change, Created, PermitStore, SessionStore, StepError, Stepped, Store, TicketStore,
+    Unavailable,
+};
 use crate::domain::attempt::{Attempt, CodeEntered, LinkState, SignedIn, Verdict};
 use crate::domain::ids::{AttemptId, SessionId};
 use crate::domain::secret::{ConfirmationId, Nonce};
@@ -16,14 +19,14 @@ use crate::metrics::Metrics;
 
 /// See the module.
 pub struct Measured {
-    store: Arc<dyn AttemptStore>,
+    store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
 }
 
 impl Measured {
     /// Measures `store`.
     #[must_use]
-    pub fn new(store: Arc<dyn AttemptStore>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
         Self { store, metrics }
     }
 
@@ -151,6 +154,13 @@ impl AttemptStore for Measured {
         self.time("reject_mail", self.store.reject_mail(id, nonce, now)).await
     }
 
+    fn changes(&self) -> broadcast::Receiver<Change> {
+        self.store.changes()
+    }
+}
+
+#[async_trait]
+impl TicketStore for Measured {
     async fn put_ticket(&self, nonce: &Nonce, keep_for: Duration) -> Result<(), Unavailable> {
         self.time("put_ticket", self.store.put_ticket(nonce, keep_for)).await
     }
@@ -158,7 +168,10 @@ impl AttemptStore for Measured {
     async fn consume_ticket(&self, nonce: &Nonce) -> Result<bool, Unavailable> {
         self.time("consume_ticket", self.store.consume_ticket(nonce)).await
     }
+}
 
+#[async_trait]
+impl SessionStore for Measured {
     async fn end_session(&self, id: SessionId, keep_for: Duration) -> Result<(), Unavailable> {
         self.time("end_session", self.store.end_session(id, keep_for)).await
     }
@@ -166,7 +179,10 @@ impl AttemptStore for Measured {
     async fn session_ended(&self, id: SessionId) -> Result<bool, Unavailable> {
         self.time("session_ended", self.store.session_ended(id)).await
     }
+}
 
+#[async_trait]
+impl PermitStore for Measured {
     async fn take_permit(&self, hash: &str, slot: u32, window: Duration) -> Result<bool, Unavailable> {
         self.time("take_permit", self.store.take_permit(hash, slot, window)).await
     }
@@ -178,12 +194,11 @@ impl AttemptStore for Measured {
     async fn permit_taken(&self, hash: &str, slot: u32) -> Result<Option<Duration>, Unavailable> {
         self.time("permit_taken", self.store.permit_taken(hash, slot)).await
     }
+}
 
+#[async_trait]
+impl Store for Measured {
     async fn ping(&self) -> Result<(), Unavailable> {
         self.time("ping", self.store.ping()).await
-    }
-
-    fn changes(&self) -> broadcast::Receiver<Change> {
-        self.store.changes()
     }
 }

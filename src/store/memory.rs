@@ -13,7 +13,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::broadcast;
 
-use super::{AttemptStore, CHANGES_KEPT, Change, Created, StepError, Stepped, Unavailable};
+use super::{
+    AttemptStore, CHANGES_KEPT, Change, Created, PermitStore, SessionStore, StepError, Stepped, Store,
+    TicketStore, Unavailable,
+};
 use crate::clock::Clock;
 use crate::domain::attempt::{Attempt, CodeEntered, LinkState, Refusal, SignedIn, Verdict, whole_seconds};
 use crate::domain::ids::{AttemptId, SessionId};
@@ -260,6 +263,13 @@ impl AttemptStore for MemoryStore {
         Ok(self.plain_step(id, |attempt| attempt.reject_mail(nonce, now))?.attempt)
     }
 
+    fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+}
+
+#[async_trait]
+impl TicketStore for MemoryStore {
     async fn put_ticket(&self, nonce: &Nonce, keep_for: Duration) -> Result<(), Unavailable> {
         let (mut shelves, clock) = self.shelves();
         if shelves.tickets.get_mut(nonce.as_bytes(), clock).is_none() {
@@ -273,7 +283,10 @@ impl AttemptStore for MemoryStore {
         let there = shelves.tickets.get_mut(nonce.as_bytes(), clock);
         Ok(there.is_some_and(|(_, unspent)| std::mem::take(unspent)))
     }
+}
 
+#[async_trait]
+impl SessionStore for MemoryStore {
     async fn end_session(&self, id: SessionId, keep_for: Duration) -> Result<(), Unavailable> {
         let (mut shelves, clock) = self.shelves();
         shelves.sessions.put(id, (), after(clock, keep_for), clock);
@@ -284,7 +297,10 @@ impl AttemptStore for MemoryStore {
         let (mut shelves, clock) = self.shelves();
         Ok(shelves.sessions.get_mut(&id, clock).is_some())
     }
+}
 
+#[async_trait]
+impl PermitStore for MemoryStore {
     async fn take_permit(&self, hash: &str, slot: u32, window: Duration) -> Result<bool, Unavailable> {
         let (mut shelves, clock) = self.shelves();
         let permit = (hash.to_owned(), slot);
@@ -306,12 +322,11 @@ impl AttemptStore for MemoryStore {
         let taken = shelves.permits.get_mut(&(hash.to_owned(), slot), clock);
         Ok(taken.and_then(|(until, ())| (until - clock).to_std().ok()))
     }
+}
 
+#[async_trait]
+impl Store for MemoryStore {
     async fn ping(&self) -> Result<(), Unavailable> {
         Ok(())
-    }
-
-    fn changes(&self) -> broadcast::Receiver<Change> {
-        self.changes.subscribe()
     }
 }

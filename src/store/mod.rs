@@ -1,7 +1,7 @@
 //! What is remembered between requests: single-use nonces and the status of pending attempts. Nothing else.
 //!
-//! One trait, one verb per atomic step; never a read followed by a write. What it is given names nobody: ids,
-//! nonces, keyed hashes and times. It knows nothing of tokens, mail or HTTP.
+//! One trait per kind of record, one verb per atomic step; never a read followed by a write. Records name nobody: they
+//! hold ids, nonces, keyed hashes and times. The store knows nothing of tokens, mail or HTTP.
 
 pub mod measured;
 pub mod memory;
@@ -87,6 +87,13 @@ pub enum Change {
 
 /// The store. All verbs are atomic over all replicas, and keep times as whole seconds.
 #[async_trait]
+pub trait Store: AttemptStore + TicketStore + SessionStore + PermitStore {
+    /// Checks that the store answers.
+    async fn ping(&self) -> Result<(), Unavailable>;
+}
+
+/// Attempts that wait to be confirmed, redeemed or forgotten.
+#[async_trait]
 pub trait AttemptStore: Send + Sync {
     /// Writes a new attempt, kept until `keep_until`; leaves one that is there as it is. One that was abandoned
     /// ([`Attempt::is_abandoned`]) is replaced, which publishes; so is one that the store cannot vouch for. One
@@ -165,6 +172,14 @@ pub trait AttemptStore: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Attempt, StepError>;
 
+    /// Changes of attempts from now on, on any replica. All receivers share one subscription. Treat a receiver's lag
+    /// as [`Change::Anything`].
+    fn changes(&self) -> broadcast::Receiver<Change>;
+}
+
+/// The nonces of tickets.
+#[async_trait]
+pub trait TicketStore: Send + Sync {
     /// Allow-lists the nonce of a ticket for this long. One that was there before, consumed or not, is left as it
     /// is, so that a command delayed on its way brings no consumed ticket back.
     async fn put_ticket(&self, nonce: &Nonce, keep_for: Duration) -> Result<(), Unavailable>;
@@ -172,13 +187,21 @@ pub trait AttemptStore: Send + Sync {
     /// Consumes the nonce of a ticket: `true` once, for a nonce that is there and vouched for. When the outcome is
     /// unknown, the repetition may get `false`: the ticket is then spent, never doubled.
     async fn consume_ticket(&self, nonce: &Nonce) -> Result<bool, Unavailable>;
+}
 
+/// Marks of sessions that were ended before their time.
+#[async_trait]
+pub trait SessionStore: Send + Sync {
     /// Marks a session as ended for this long.
     async fn end_session(&self, id: SessionId, keep_for: Duration) -> Result<(), Unavailable>;
 
     /// Whether the session was ended.
     async fn session_ended(&self, id: SessionId) -> Result<bool, Unavailable>;
+}
 
+/// Permits to send mails.
+#[async_trait]
+pub trait PermitStore: Send + Sync {
     /// Takes the issuance permit `slot` of `hash` for `window`: `true` when it was free. When the outcome is
     /// unknown, the repetition may get `false`.
     async fn take_permit(&self, hash: &str, slot: u32, window: Duration) -> Result<bool, Unavailable>;
@@ -188,11 +211,4 @@ pub trait AttemptStore: Send + Sync {
 
     /// How long until the issuance permit `slot` of `hash` is free again; `None` when it is free.
     async fn permit_taken(&self, hash: &str, slot: u32) -> Result<Option<Duration>, Unavailable>;
-
-    /// Whether the store answers.
-    async fn ping(&self) -> Result<(), Unavailable>;
-
-    /// What changes from now on, on any replica. One subscription serves all receivers. A receiver that lags
-    /// behind is to treat that as [`Change::Anything`].
-    fn changes(&self) -> broadcast::Receiver<Change>;
 }

@@ -30,7 +30,10 @@ use self::options::Target;
 pub use self::options::{InvalidOptions, RedisOptions};
 use self::record::{Garbled, Reply, encode, flag, seconds, signed_in};
 use self::scripts::Script;
-use super::{AttemptStore, CHANGES_KEPT, Change, Created, StepError, Stepped, Unavailable};
+use super::{
+    AttemptStore, CHANGES_KEPT, Change, Created, PermitStore, SessionStore, StepError, Stepped, Store,
+    TicketStore, Unavailable,
+};
 use crate::domain::attempt::{Attempt, CodeEntered, LinkState, MAILING_PATIENCE, Refusal, SignedIn, Verdict};
 use crate::domain::ids::{AttemptId, SessionId};
 use crate::domain::secret::{ConfirmationId, Nonce};
@@ -265,6 +268,13 @@ impl AttemptStore for RedisStore {
         Ok(self.step(&scripts::REJECT_MAIL, id, &[&nonce.encode(), &seconds(now)]).await?.0)
     }
 
+    fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+}
+
+#[async_trait]
+impl TicketStore for RedisStore {
     async fn put_ticket(&self, nonce: &Nonce, keep_for: Duration) -> Result<(), Unavailable> {
         self.ticket(&scripts::PUT_TICKET, nonce, &[&millis(keep_for).to_string()]).await.map(drop)
     }
@@ -272,7 +282,10 @@ impl AttemptStore for RedisStore {
     async fn consume_ticket(&self, nonce: &Nonce) -> Result<bool, Unavailable> {
         self.ticket(&scripts::CONSUME_TICKET, nonce, &[]).await
     }
+}
 
+#[async_trait]
+impl SessionStore for RedisStore {
     async fn end_session(&self, id: SessionId, keep_for: Duration) -> Result<(), Unavailable> {
         let (mut set, key) = (redis::cmd("SET"), session_key(id));
         self.link.query(set.arg(&key).arg("1").arg("PX").arg(millis(keep_for)), &key, true).await
@@ -282,7 +295,10 @@ impl AttemptStore for RedisStore {
         let key = session_key(id);
         self.link.query(redis::cmd("EXISTS").arg(&key), &key, true).await
     }
+}
 
+#[async_trait]
+impl PermitStore for RedisStore {
     async fn take_permit(&self, hash: &str, slot: u32, window: Duration) -> Result<bool, Unavailable> {
         let (mut set, key) = (redis::cmd("SET"), permit_key(hash, slot));
         set.arg(&key).arg("1").arg("NX").arg("PX").arg(millis(window));
@@ -302,15 +318,14 @@ impl AttemptStore for RedisStore {
         // Negative when there is no such key; zero in its last millisecond.
         Ok(u64::try_from(left).ok().map(|left| Duration::from_millis(left.max(1))))
     }
+}
 
+#[async_trait]
+impl Store for RedisStore {
     async fn ping(&self) -> Result<(), Unavailable> {
         // Not PING, which a node that has lost its cluster answers too.
         let _: u64 = self.link.query(redis::cmd("EXISTS").arg(PING_KEY), PING_KEY, true).await?;
         Ok(())
-    }
-
-    fn changes(&self) -> broadcast::Receiver<Change> {
-        self.changes.subscribe()
     }
 }
 
