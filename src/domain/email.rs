@@ -108,6 +108,42 @@ impl fmt::Debug for EmailAddress {
     }
 }
 
+/// An address as a person typed it, with the canonical address that it stands for. `Debug` prints neither.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TypedAddress {
+    as_typed: String,
+    canonical: EmailAddress,
+}
+
+impl TypedAddress {
+    /// Parses what a person typed.
+    ///
+    /// # Errors
+    ///
+    /// As [`EmailAddress::parse`].
+    pub fn parse(typed: &str) -> Result<Self, InvalidEmailAddress> {
+        Ok(Self { as_typed: typed.to_owned(), canonical: EmailAddress::parse(typed)? })
+    }
+
+    /// The address as typed, for display to the person.
+    #[must_use]
+    pub fn as_typed(&self) -> &str {
+        &self.as_typed
+    }
+
+    /// The canonical address, for everything else.
+    #[must_use]
+    pub const fn canonical(&self) -> &EmailAddress {
+        &self.canonical
+    }
+}
+
+impl fmt::Debug for TypedAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TypedAddress(…)")
+    }
+}
+
 /// Why an input is not an email address that linkgate takes. Says nothing of the input itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidEmailAddress {

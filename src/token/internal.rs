@@ -13,7 +13,7 @@ use super::{
     AttemptGrant, Identity, KeyHandle, Link, NetworkHash, Particulars, Renewal, Ticket, TokenError, Tokens,
     after, seal,
 };
-use crate::domain::email::EmailAddress;
+use crate::domain::email::{EmailAddress, TypedAddress};
 use crate::domain::ids::{AttemptId, Subject};
 use crate::domain::locale::Locale;
 use crate::domain::policy::Purpose;
@@ -31,7 +31,8 @@ impl Tokens {
     ) -> String {
         let key = self.ring.load().active().clone();
         let jti = nonce.encode();
-        let em = seal::seal(&key.seal, context(TokenType::Link, &jti).as_bytes(), &particulars.email);
+        let email = particulars.email.canonical().as_str();
+        let em = seal::seal(&key.seal, context(TokenType::Link, &jti).as_bytes(), email);
         sign(&key, TokenType::Link, &attempt_claims(particulars, Some(jti), em, issued_at, expires_at))
     }
 
@@ -64,7 +65,7 @@ impl Tokens {
     ) -> String {
         let key = self.ring.load().active().clone();
         let context = context(TokenType::Attempt, &compact(&particulars.attempt));
-        let em = seal::seal(&key.seal, context.as_bytes(), &particulars.email);
+        let em = seal::seal(&key.seal, context.as_bytes(), particulars.email.as_typed());
         sign(&key, TokenType::Attempt, &attempt_claims(particulars, None, em, issued_at, expires_at))
     }
 
@@ -238,9 +239,10 @@ fn particulars(claims: &AttemptClaims, key: &RingKey, context: &str) -> Result<P
             _ => Err(invalid),
         }
     });
+    let email = seal::open(&key.seal, context.as_bytes(), &claims.em)?;
     Ok(Particulars {
         attempt: expand(&claims.aid)?,
-        email: seal::open(&key.seal, context.as_bytes(), &claims.em)?,
+        email: TypedAddress::parse(&email).map_err(|_| invalid)?,
         purpose: claims.pur,
         fingerprint: claims.cfp.as_deref().map(Fingerprint::decode).transpose().map_err(|_| invalid)?,
         network: network.transpose()?,

@@ -24,7 +24,7 @@ pub use hash::{
 pub use ring::UnusableKey;
 
 use self::ring::Ring;
-use crate::domain::email::EmailAddress;
+use crate::domain::email::{EmailAddress, TypedAddress};
 use crate::domain::ids::{AttemptId, SessionId, Subject};
 use crate::domain::keys::{KeyringEntries, SessionAlg};
 use crate::domain::locale::Locale;
@@ -60,8 +60,8 @@ pub struct NetworkHash([u8; 8]);
 pub struct Particulars {
     /// The attempt.
     pub attempt: AttemptId,
-    /// The address: as it was typed in attempt tokens, canonical in links.
-    pub email: String,
+    /// The address. Attempt tokens carry it as typed, links in its canonical form.
+    pub email: TypedAddress,
     /// What it is for.
     pub purpose: Purpose,
     /// The requester's client, if it holds a client secret.
