@@ -8,7 +8,6 @@ use super::extract::{Parameter, bearer};
 use super::problem::{Code, Problem};
 use super::state::HttpState;
 use crate::domain::ids::{AttemptId, SessionId};
-use crate::flow::ConfirmedBy;
 
 /// `GET /v1/admin/attempts/{id}`
 pub(super) async fn attempt(
@@ -16,7 +15,7 @@ pub(super) async fn attempt(
     request: HttpRequest,
     Parameter(id): Parameter,
 ) -> Result<HttpResponse, Problem> {
-    let report = state.service.report(attempt_id(&state, &request, &id)?).await?;
+    let report = state.operators.report(attempt_id(&state, &request, &id)?).await?;
     Ok(HttpResponse::Ok().json(json!({
         "object": "attempt_report",
         "id": report.id.to_string(),
@@ -29,7 +28,7 @@ pub(super) async fn attempt(
         "expires_at": report.expires_at,
         "resend_after": report.resend_after,
         "verified_at": report.verified_at,
-        "confirmed_by": report.confirmed_by.map(ConfirmedBy::as_str),
+        "confirmed_by": report.confirmed_by,
         "signed_in": report.signed_in,
         "code_tries_left": report.code_tries_left,
         "hint": report.hint,
@@ -42,7 +41,7 @@ pub(super) async fn end_attempt(
     request: HttpRequest,
     Parameter(id): Parameter,
 ) -> Result<HttpResponse, Problem> {
-    state.service.end_attempt(attempt_id(&state, &request, &id)?).await?;
+    state.operators.end_attempt(attempt_id(&state, &request, &id)?).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -56,7 +55,7 @@ pub(super) async fn end_session(
     let id: SessionId = id.parse().map_err(|_| {
         Problem::with_detail(Code::NotFound, "A session id is sess_ and 32 hexadecimal digits.")
     })?;
-    state.service.end_session(id).await?;
+    state.operators.end_session(id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -58,8 +58,8 @@ pub(super) async fn start(
     let authority = authority(&state, &request, &who, body.0.purpose.0).await?;
     who.caller.user_agent = user_agent_of(&request);
     let start = start_request(body.0, authority, idempotency_key(request.headers())?)?;
-    let service = state.service.clone();
-    let started = to_its_end(async move { service.start(start, who.caller).await }).await??;
+    let attempts = state.attempts.clone();
+    let started = to_its_end(async move { attempts.start(start, who.caller).await }).await??;
     Ok(started_response(&state, started))
 }
 
@@ -85,7 +85,7 @@ async fn authority(
     match token {
         // As session tokens have, whatever else is wrong with this one.
         Some(token) if token.matches('.').count() == 2 => {
-            let subject = state.service.person_of(token).await?;
+            let subject = state.sessions.subject_of(token).await?;
             Ok(if purpose == Purpose::VerifyEmail { Authority::Session(subject) } else { Authority::Anyone })
         }
         Some(_) => Err(Problem::new(Code::ApiKeyInvalid)),
@@ -98,7 +98,7 @@ async fn authority(
             if !request.headers().contains_key(header::ORIGIN) && !state.is_from_own_page(request.headers()) {
                 return Err(Problem::new(Code::OriginNotAllowed));
             }
-            let session = state.service.current_session(Some(renewal), &who.caller).await?;
+            let session = state.sessions.current(Some(renewal), &who.caller).await?;
             Ok(Authority::Session(session.identity.subject))
         }
         None => Ok(Authority::Anyone),
@@ -175,7 +175,7 @@ pub(super) async fn code(
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;
     let code = RelayCode::parse(&body.0.code).map_err(|_| Problem::invalid("code must be six digits."))?;
-    Ok(attempt_response(&state.service.enter_code(&grant, code).await?))
+    Ok(attempt_response(&state.attempts.enter_code(&grant, code).await?))
 }
 
 /// `POST /v1/attempts/{id}/resend`
@@ -186,8 +186,8 @@ pub(super) async fn resend(
     who: Who,
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;
-    let service = state.service.clone();
-    let view = to_its_end(async move { service.resend(&grant, &who.caller).await }).await??;
+    let attempts = state.attempts.clone();
+    let view = to_its_end(async move { attempts.resend(&grant, &who.caller).await }).await??;
     Ok(attempt_response(&view))
 }
 
@@ -198,7 +198,7 @@ pub(super) async fn cancel(
     Parameter(id): Parameter,
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;
-    state.service.cancel(&grant).await?;
+    state.attempts.cancel(&grant).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -210,7 +210,7 @@ pub(super) async fn redeem(
     who: Who,
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;
-    Ok(match state.service.redeem(&grant, &who.caller).await? {
+    Ok(match state.attempts.redeem(&grant, &who.caller).await? {
         Redeemed::Session(session) => session_response(&state, &session, &who),
         Redeemed::EmailProof { email_proof, expires_in, email_address, subject } => {
             let mut response = HttpResponse::Ok();
@@ -234,7 +234,7 @@ pub(super) fn authorized(
     id: &str,
 ) -> Result<AttemptGrant, Problem> {
     let token = bearer(request.headers()).ok_or_else(|| Problem::new(Code::AttemptTokenInvalid))?;
-    Ok(state.service.authorize(id, token)?)
+    Ok(state.attempts.authorize(id, token)?)
 }
 
 #[derive(Serialize)]

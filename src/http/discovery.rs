@@ -33,7 +33,7 @@ pub(super) async fn jwks(state: Data<HttpState>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "max-age=300"))
         .content_type("application/jwk-set+json")
-        .body(state.service.jwks().to_string())
+        .body(state.tokens.jwks_text().to_string())
 }
 
 /// `GET /openapi.yaml`

@@ -19,7 +19,8 @@ use super::state::HttpState;
 use crate::domain::locale::Locale;
 use crate::domain::network::Network;
 use crate::domain::secret::ClientSecret;
-use crate::flow::{Caller, Client};
+use crate::flow::Caller;
+use crate::token::fingerprint;
 
 /// Largest body, and largest sum of headers, in bytes.
 pub(super) const MAX_BODY: usize = 16 * 1024;
@@ -301,7 +302,7 @@ fn who(request: &HttpRequest) -> Result<Who, Problem> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     Ok(Who {
         caller: Caller {
-            client: secret.map(Client::new),
+            client: secret.as_ref().map(fingerprint),
             network: network(request),
             user_agent: None,
             locale: text(header::ACCEPT_LANGUAGE).and_then(Locale::negotiate),

@@ -66,7 +66,7 @@ pub(crate) async fn guard(
         .await;
     }
     finish(&mut response, &context.request_id);
-    if state_of(&response).service.waiters().is_draining() {
+    if state_of(&response).health.is_draining() {
         // The next request on this connection might meet a closed one: it is to come on another.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
@@ -143,7 +143,7 @@ fn admit(request: &ServiceRequest) -> Result<(), Problem> {
     if !is_signed(request.headers())
         && bearer(request.headers()).is_some()
         && let Some(after) =
-            state(request).refusals.spent(network(request.request()), state(request).service.now())
+            state(request).refusals.spent(network(request.request()), state(request).clock.now())
     {
         return Err(too_many(state(request), after));
     }
@@ -163,10 +163,10 @@ fn limit_refusals(response: &mut ServiceResponse<BoxBody>) {
     }
     let request = response.request();
     let state = super::extract::state(request);
-    let Some(after) = state.refusals.count(network(request), state.service.now()) else { return };
+    let Some(after) = state.refusals.count(network(request), state.clock.now()) else { return };
     let problem = too_many(state, after);
     let mut refusal = if wants_page(request) {
-        let locale = state.service.settings().default_locale;
+        let locale = state.default_locale;
         state.pages.problem(&problem, locale, &Powers::default(), context! {})
     } else {
         problem.error_response()

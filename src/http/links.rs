@@ -20,8 +20,8 @@ use crate::domain::attempt::SignedIn;
 use crate::domain::locale::Locale;
 use crate::domain::policy::{Confirm, Purpose};
 use crate::domain::secret::ClientSecret;
-use crate::flow::{Client, Confirmed, Decision, LinkPage, OpenedLink};
-use crate::token::{Link, fresh_bytes};
+use crate::flow::{Confirmed, Decision, LinkPage, OpenedLink};
+use crate::token::{Link, fingerprint, fresh_bytes};
 
 /// `GET|HEAD /v/{link_token}`
 pub(super) async fn open(
@@ -34,7 +34,7 @@ pub(super) async fn open(
     // The page's confirmation is bound to the opener's client: a browser that is none yet becomes one.
     let new_client = if json { None } else { make_client(&mut who) };
     let locale = who.caller.locale;
-    let OpenedLink { link, page } = match state.service.open_link(&token, &who.caller).await {
+    let OpenedLink { link, page } = match state.links.open(&token, &who.caller).await {
         Ok(opened) => opened,
         Err(error) => return refuse(&state, &request, error.into(), None, locale),
     };
@@ -55,7 +55,7 @@ pub(super) async fn open(
 /// Makes a client of a caller that is none.
 fn make_client(who: &mut Who) -> Option<ClientSecret> {
     let secret = who.caller.client.is_none().then(|| ClientSecret::from_bytes(&fresh_bytes()))?;
-    who.caller.client = ClientSecret::parse(secret.expose()).ok().map(Client::new);
+    who.caller.client = Some(fingerprint(&secret));
     Some(secret)
 }
 
@@ -87,7 +87,7 @@ pub(super) fn link_page(state: &HttpState, link: &Link, page: &LinkPage) -> Http
     let continue_url = mismatch.then(|| continue_url(state, link, "client_mismatch")).flatten();
     let facts = LinkFacts {
         confirmation: &page.confirmation,
-        email_address: &particulars.email,
+        email_address: particulars.email.canonical().as_str(),
         requested_at: link.issued_at,
         requested_from: particulars.browser.as_deref(),
         continue_url: continue_url.as_deref(),
@@ -99,7 +99,7 @@ pub(super) fn link_page(state: &HttpState, link: &Link, page: &LinkPage) -> Http
 fn facts(link: &Link) -> minijinja::Value {
     let particulars = &link.particulars;
     context! {
-        email_address => particulars.email.as_str(),
+        email_address => particulars.email.canonical().as_str(),
         purpose => particulars.purpose.as_str(),
         requested_at => human_time(link.issued_at, particulars.locale),
         requested_from => particulars.browser.as_deref().map(|browser| human_browser(browser, particulars.locale)),
@@ -108,13 +108,13 @@ fn facts(link: &Link) -> minijinja::Value {
 
 /// Forms of a link's page end here or where the link leads to.
 fn forms_of(state: &HttpState, link: &Link) -> Powers {
-    let forms = state.service.redirect_of(link).map_or(Forms::Own, |url| Forms::OwnAnd(url.origin()));
+    let forms = state.links.redirect_of(link).map_or(Forms::Own, |url| Forms::OwnAnd(url.origin()));
     Powers { forms, ..Powers::default() }
 }
 
 /// The redirect URL with this status, for a link "Continue to the application".
 fn continue_url(state: &HttpState, link: &Link, status: &str) -> Option<String> {
-    Some(state.service.redirect_of(link)?.with_params(&[("__linkgate_status", status)]))
+    Some(state.links.redirect_of(link)?.with_params(&[("__linkgate_status", status)]))
 }
 
 fn describe(state: &HttpState, link: &Link, page: &LinkPage) -> serde_json::Value {
@@ -123,11 +123,11 @@ fn describe(state: &HttpState, link: &Link, page: &LinkPage) -> serde_json::Valu
         "object": "link",
         "status": page.status,
         "purpose": particulars.purpose,
-        "email_address": particulars.email,
+        "email_address": particulars.email.canonical().as_str(),
         "requested_at": link.issued_at,
         "expires_at": link.expires_at,
         "requested_from": particulars.browser,
-        "application": state.service.settings().app_name,
+        "application": state.app_name,
         "opener": page.opener,
         "confirm": page.confirm,
         "sign_in_here": page.sign_in_here,
@@ -155,13 +155,13 @@ pub(super) async fn decide(
     // Whose page may decide depends on the body: a foreign page could send a form with any Accept.
     own_or_listed(&state, &request, as_json)?;
     let as_json = as_json || wants_json(&request);
-    let link = match state.service.read_link(&token) {
+    let link = match state.links.read(&token) {
         Ok(link) => link,
         Err(error) => return refuse(&state, &request, error.into(), None, who.caller.locale),
     };
-    let service = state.service.clone();
+    let links = state.links.clone();
     let (link, body, who, decided) = to_its_end(async move {
-        let decided = service.decide(&link, body.decision.0, &body.confirmation, &who.caller).await;
+        let decided = links.decide(&link, body.decision.0, &body.confirmation, &who.caller).await;
         (link, body, who, decided)
     })
     .await?;
@@ -203,22 +203,22 @@ fn confirmed_page(
     who: &Who,
 ) -> HttpResponse {
     let locale = link.particulars.locale;
-    if let Confirmed::AwaitingCode(code) = confirmed {
+    if let Confirmed::AwaitingCode { code, sign_in_here } = confirmed {
         let values = context! {
             relay_code => code.expose(),
             confirmation => body.confirmation.as_str(),
-            sign_in_here => state.service.offers_sign_in_here(link, &who.caller),
+            sign_in_here,
             ..facts(link)
         };
         return state.pages.page(StatusCode::OK, "code.html", locale, &forms_of(state, link), values);
     }
-    let mut response = if let Some(url) = state.service.redirect_of(link) {
+    let mut response = if let Some(url) = state.links.redirect_of(link) {
         redirect(&url.with_params(&borrowed(&parameters(confirmed))))
     } else {
         let values = context! { outcome => outcome(confirmed, link.particulars.purpose), ..facts(link) };
         state.pages.page(StatusCode::OK, "done.html", locale, &Powers::default(), values)
     };
-    if let Confirmed::Verified { here: Some(here), .. } = confirmed {
+    if let Confirmed::Verified { opener_session: Some(here), .. } = confirmed {
         for (name, cookie) in opener_cookies(state, here, who) {
             response.headers_mut().append(name, cookie);
         }
@@ -240,7 +240,7 @@ fn parameters(confirmed: &Confirmed) -> Vec<(&'static str, String)> {
             parameters
         }
         Confirmed::Denied => vec![("__linkgate_status", "denied".to_owned())],
-        Confirmed::AwaitingCode(_) => Vec::new(),
+        Confirmed::AwaitingCode { .. } => Vec::new(),
     }
 }
 
@@ -253,7 +253,7 @@ fn outcome(confirmed: &Confirmed, purpose: Purpose) -> &'static str {
         Confirmed::Denied => "denied",
         _ if purpose == Purpose::VerifyEmail => "verified_email",
         Confirmed::Verified { signed_in: Some(SignedIn::Requester), .. } => "approved_elsewhere",
-        Confirmed::Verified { .. } | Confirmed::AwaitingCode(_) => "signed_in_here",
+        Confirmed::Verified { .. } | Confirmed::AwaitingCode { .. } => "signed_in_here",
     }
 }
 
@@ -264,7 +264,7 @@ async fn confirmed_json(
     who: &Who,
 ) -> Result<HttpResponse, Problem> {
     let parameters = parameters(&confirmed);
-    let redirect_url = state.service.redirect_of(link).filter(|_| !parameters.is_empty());
+    let redirect_url = state.links.redirect_of(link).filter(|_| !parameters.is_empty());
     let mut body = json!({
         "object": "confirmation",
         "purpose": link.particulars.purpose,
@@ -275,17 +275,17 @@ async fn confirmed_json(
     let mut response = HttpResponse::Ok();
     match confirmed {
         Confirmed::Denied => body["status"] = "denied".into(),
-        Confirmed::AwaitingCode(code) => {
+        Confirmed::AwaitingCode { code, .. } => {
             body["status"] = "awaiting_code".into();
             body["relay_code"] = code.expose().into();
         }
-        Confirmed::Verified { session, signed_in, here, .. } => {
+        Confirmed::Verified { session, signed_in, opener_session, .. } => {
             body["status"] = "verified".into();
             body["signed_in"] = json!(signed_in);
             body["session_id"] = json!(session.map(|id| id.to_string()));
-            if let Some(here) = here {
+            if let Some(here) = opener_session {
                 if who.by_header {
-                    let session = state.service.opener_session(&here, &who.caller).await?;
+                    let session = state.sessions.open_for_opener(&here, &who.caller).await?;
                     body["session"] = json!(session_json(&session, true));
                 } else {
                     for cookie in opener_cookies(state, &here, who) {
@@ -321,7 +321,7 @@ fn undecided_page(
         let decision = match body.decision.0 {
             Decision::Approve => "approve",
             Decision::Deny => "deny",
-            Decision::Here => "here",
+            Decision::SignInOnThisDevice => "here",
         };
         let values = context! { retry => true, decision, confirmation => body.confirmation.as_str() };
         return state.pages.problem(&problem, link.particulars.locale, &forms_of(state, link), values);
@@ -340,16 +340,16 @@ pub(super) async fn reissue(
     let json = wants_json(&request);
     own_or_listed(&state, &request, json)?;
     let locale = who.caller.locale;
-    let link = match state.service.read_link(&token) {
+    let link = match state.links.read(&token) {
         Ok(link) => link,
         Err(error) => return refuse(&state, &request, error.into(), None, locale),
     };
     // Whoever asks may become the requester of a new attempt: as a client that its next link can recognise.
     let new_client = if json { None } else { make_client(&mut who) };
     who.caller.user_agent = user_agent_of(&request);
-    let service = state.service.clone();
+    let links = state.links.clone();
     let (link, reissued) = to_its_end(async move {
-        let reissued = service.reissue(&link, &who.caller).await;
+        let reissued = links.reissue(&link, &who.caller).await;
         (link, reissued)
     })
     .await?;
@@ -380,7 +380,7 @@ fn refuse(
         return Err(problem);
     }
     let Some((link, token)) = link else {
-        let locale = locale.unwrap_or(state.service.settings().default_locale);
+        let locale = locale.unwrap_or(state.default_locale);
         return Ok(state.pages.problem(&problem, locale, &Powers::default(), context! {}));
     };
     let gone = matches!(
@@ -390,7 +390,7 @@ fn refuse(
     // The mail or the store may be back in a moment: the same button again.
     let again = matches!(problem.code, Code::MailUnavailable | Code::StoreUnavailable | Code::ResendTooSoon);
     let status = if problem.code == Code::LinkExpired { "expired" } else { "failed" };
-    let anew = state.service.may_start_over(link) || problem.code == Code::LinkSuperseded;
+    let anew = state.links.may_start_over(link) || problem.code == Code::LinkSuperseded;
     let values = context! {
         reissue => gone && anew || again,
         reissue_url => format!("/v/{token}/reissue"),

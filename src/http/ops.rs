@@ -8,12 +8,14 @@ use actix_web::{HttpResponse, ResponseError as _, web};
 use serde_json::json;
 
 use super::problem::{Code, Problem};
-use crate::flow::Service;
+use crate::clock::Clock;
+use crate::flow::Health;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 
 /// What the probes know.
 pub struct OpsState {
-    service: Arc<Service>,
+    health: Arc<Health>,
+    clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     /// Whether a store lost later turns readiness off, too.
     strict: bool,
@@ -24,8 +26,8 @@ pub struct OpsState {
 impl OpsState {
     /// Nothing has been seen yet.
     #[must_use]
-    pub fn new(service: Arc<Service>, metrics: Arc<Metrics>, strict: bool) -> Self {
-        Self { service, metrics, strict, seen_store: AtomicBool::new(false) }
+    pub fn new(health: Arc<Health>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, strict: bool) -> Self {
+        Self { health, clock, metrics, strict, seen_store: AtomicBool::new(false) }
     }
 }
 
@@ -49,11 +51,11 @@ async fn live() -> HttpResponse {
 
 /// Whether traffic should come here, and whether the store answers.
 async fn readiness(state: &OpsState) -> (bool, bool) {
-    let store = state.service.ping_store().await.is_ok();
+    let store = state.health.store_answers().await;
     if store {
         state.seen_store.store(true, Ordering::Relaxed);
     }
-    let draining = state.service.waiters().is_draining();
+    let draining = state.health.is_draining();
     (!draining && state.seen_store.load(Ordering::Relaxed) && (store || !state.strict), store)
 }
 
@@ -63,7 +65,7 @@ async fn ready(state: Data<OpsState>) -> HttpResponse {
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(json!({
         "status": if ready { "ready" } else { "not_ready" },
-        "draining": state.service.waiters().is_draining(),
+        "draining": state.health.is_draining(),
         "store": if store { "up" } else { "down" },
     }))
 }
@@ -71,7 +73,7 @@ async fn ready(state: Data<OpsState>) -> HttpResponse {
 /// `GET /metrics`. It asks the store, so that what it says of it is true where nobody probes and nobody signs in.
 async fn metrics(state: Data<OpsState>) -> HttpResponse {
     // Before the store, which may take its time: the scrape begins now.
-    let now = state.service.now();
+    let now = state.clock.now();
     let (ready, _) = readiness(&state).await;
     state.metrics.scraped(ready, now);
     HttpResponse::Ok().content_type(CONTENT_TYPE).body(state.metrics.render())

@@ -68,7 +68,7 @@ pub(super) fn session_response(state: &HttpState, session: &SessionGrant, who: &
     if !who.by_header
         && let Some(renewal) = &session.renewal_token
     {
-        response.append_header(state.cookies.for_session(renewal, session.expires_at, state.service.now()));
+        response.append_header(state.cookies.for_session(renewal, session.expires_at, state.clock.now()));
     }
     if let Some(cookie) = verified_cookie(state, who, &session.identity.email) {
         response.append_header(cookie);
@@ -79,13 +79,13 @@ pub(super) fn session_response(state: &HttpState, session: &SessionGrant, who: &
 /// The cookie by which a client proves from now on that it has verified this address.
 pub(super) fn verified_cookie(state: &HttpState, who: &Who, email: &EmailAddress) -> Option<SetCookie> {
     let client = who.caller.client.as_ref().filter(|_| !who.by_header)?;
-    let mark = state.service.address_mark(&client.fingerprint, email);
+    let mark = state.sessions.address_mark(client, email);
     Some(state.cookies.for_verified(mark, &who.caller.marks))
 }
 
 /// What an opener that is signed in keeps: its session, and that it has verified the address.
 pub(super) fn opener_cookies(state: &HttpState, here: &OpenerSession, who: &Who) -> Vec<SetCookie> {
-    let session = state.cookies.for_session(&here.renewal_token, here.expires_at, state.service.now());
+    let session = state.cookies.for_session(&here.renewal_token, here.expires_at, state.clock.now());
     std::iter::once(session).chain(verified_cookie(state, who, here.email())).collect()
 }
 
@@ -105,7 +105,7 @@ pub(super) async fn redeem_ticket(
     if bearer(request.headers()).and_then(|key| state.api_key(key)).is_none() {
         return Err(Problem::new(Code::ApiKeyInvalid));
     }
-    let session = state.service.redeem_ticket(&body.0.ticket).await?;
+    let session = state.sessions.redeem_ticket(&body.0.ticket).await?;
     Ok(HttpResponse::Ok().json(session_json(&session, false)))
 }
 
@@ -116,7 +116,7 @@ pub(super) async fn read(
     who: Who,
 ) -> Result<HttpResponse, Problem> {
     let renewal = cookie(&request, &state.cookies.session);
-    let session = state.service.current_session(renewal, &who.caller).await?;
+    let session = state.sessions.current(renewal, &who.caller).await?;
     let body = SessionJson::of(&session.identity, Some(&session.client_id), session.expires_at);
     Ok(HttpResponse::Ok().json(body))
 }
@@ -144,7 +144,7 @@ pub(super) async fn token(
     body: OptionalJson<RenewalBody>,
 ) -> Result<HttpResponse, Problem> {
     let renewal = renewal(&state, &request, body);
-    let session = state.service.session_token(renewal.as_deref(), &who.caller).await?;
+    let session = state.sessions.renew(renewal.as_deref(), &who.caller).await?;
     Ok(HttpResponse::Ok().json(session_json(&session, false)))
 }
 
@@ -164,6 +164,6 @@ pub(super) async fn sign_out(
         return Err(Problem::new(Code::OriginNotAllowed));
     }
     let renewal = renewal(&state, &request, body);
-    state.service.sign_out(renewal.as_deref(), &who.caller).await?;
+    state.sessions.sign_out(renewal.as_deref(), &who.caller).await?;
     Ok(HttpResponse::NoContent().append_header(state.cookies.without_session()).finish())
 }

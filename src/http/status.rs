@@ -32,10 +32,12 @@ pub(super) async fn read(request: ServiceRequest) -> Result<ServiceResponse, Err
     }
     let response = match ask(&request) {
         Err(problem) => problem.error_response(),
-        Ok((grant, wait, _)) if wait.is_zero() => told(state(request.request()).service.status(&grant).await),
+        Ok((grant, wait, _)) if wait.is_zero() => {
+            told(state(request.request()).attempts.status(&grant).await)
+        }
         Ok((grant, wait, seen)) => {
-            let service = state(request.request()).service.clone();
-            parking::wait(&request, async move { told(service.wait(&grant, seen, wait).await) }).await
+            let attempts = state(request.request()).attempts.clone();
+            parking::wait(&request, async move { told(attempts.wait(&grant, seen, wait).await) }).await
         }
     };
     Ok(request.into_response(response))
@@ -62,16 +64,16 @@ pub(super) async fn events(
     Parameter(id): Parameter,
 ) -> Result<HttpResponse, Problem> {
     let grant = authorized(&state, &request, &id)?;
-    let first = state.service.status(&grant).await?;
+    let first = state.attempts.status(&grant).await?;
     let stream = futures_util::stream::unfold(Next::Tell(first), move |next| {
-        let (service, grant) = (state.service.clone(), grant.clone());
+        let (attempts, grant) = (state.attempts.clone(), grant.clone());
         async move {
             let (seen, text) = match next {
                 Next::Over => return None,
                 Next::Tell(view) => (view.status, Some(event(&view))),
                 Next::Wait(seen) => {
                     let begun = Instant::now();
-                    match service.wait(&grant, seen, HEARTBEAT).await {
+                    match attempts.wait(&grant, seen, HEARTBEAT).await {
                         Ok(view) if view.status != seen => (view.status, Some(event(&view))),
                         Ok(_) if begun.elapsed() >= HEARTBEAT => (seen, None),
                         // An answer before its time: this replica drains, or too many wait. The client reconnects.
