@@ -19,12 +19,12 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Fault, StoreUrl, read_secret_file};
 use crate::domain::email::EmailAddress;
 use crate::domain::secret_text::SecretText;
-use crate::flow::{Service, Settings};
+use crate::flow::{Services, Settings, Waiters};
 use crate::http::ops::{self, OpsState};
 use crate::http::{HttpSettings, HttpState, connection};
 use crate::mailer::{MailError, Mailer, MailerSettings, TransportSettings};
 use crate::metrics::Metrics;
-use crate::store::AttemptStore;
+use crate::store::Store;
 use crate::store::measured::Measured;
 use crate::store::memory::MemoryStore;
 use crate::store::redis::{InvalidOptions, RedisOptions, RedisStore};
@@ -58,7 +58,7 @@ impl From<Vec<Fault>> for AppError {
 pub struct App {
     http: Data<HttpState>,
     ops: Data<OpsState>,
-    service: Arc<Service>,
+    waiters: Arc<Waiters>,
     tokens: Arc<Tokens>,
     metrics: Arc<Metrics>,
     keys_file: Option<std::path::PathBuf>,
@@ -71,7 +71,7 @@ pub struct Running {
     pub addr: SocketAddr,
     /// Where it listens for probes.
     pub ops_addr: Option<SocketAddr>,
-    service: Arc<Service>,
+    waiters: Arc<Waiters>,
     handles: Vec<ServerHandle>,
     servers: Vec<Server>,
 }
@@ -145,7 +145,7 @@ fn store_fault(error: &InvalidOptions) -> Fault {
     Fault::new("LINKGATE_STORE_URL", format!("is no usable URL: it {error}"), remedy)
 }
 
-fn store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn AttemptStore>, AppError> {
+fn store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, AppError> {
     Ok(match &config.store {
         StoreUrl::Memory => Arc::new(MemoryStore::new(clock.clone())),
         StoreUrl::Redis(url) => {
@@ -167,11 +167,10 @@ impl App {
         metrics.keyring(&tokens.key_ids());
         metrics.keyring_read(clock.now());
         let mailer = Arc::new(mailer(&config).map_err(|fault| AppError(fault.to_string()))?);
-        let store: Arc<dyn AttemptStore> = Arc::new(Measured::new(store(&config, &clock)?, metrics.clone()));
+        let store: Arc<dyn Store> = Arc::new(Measured::new(store(&config, &clock)?, metrics.clone()));
         let public_url = config.public_url.as_str().to_owned();
         let settings = Settings {
             public_url: public_url.clone(),
-            app_name: config.app_name,
             purposes: config.purposes,
             redirect_urls: config.redirect_urls,
             default_locale: config.default_locale,
@@ -183,22 +182,25 @@ impl App {
             session_ttl: config.session_ttl,
             session_max_age: config.session_max_age,
         };
-        let service = Service::new(settings, tokens.clone(), store, mailer, clock.clone(), metrics.clone());
-        let service = Arc::new(service);
+        let services = Services::new(settings, &tokens, &store, mailer, &clock, &metrics);
+        let (health, waiters) = (services.health.clone(), services.waiters.clone());
         let http = HttpSettings {
             public_url,
+            app_name: config.app_name,
+            default_locale: config.default_locale,
             allowed_origins: config.allowed_origins,
             api_keys: config.api_keys,
             trusted_proxies: config.trusted_proxies,
             refusals_per_minute: config.refusals_per_minute,
             dev: config.dev,
         };
-        let http = HttpState::new(http, service.clone(), metrics.clone()).map_err(AppError)?;
-        let ops = OpsState::new(service.clone(), metrics.clone(), config.ready_strict);
+        let ops = OpsState::new(health, clock.clone(), metrics.clone(), config.ready_strict);
+        let http = HttpState::new(http, services, tokens.clone(), clock.clone(), metrics.clone());
+        let http = http.map_err(AppError)?;
         Ok(Self {
             http: Data::new(http),
             ops: Data::new(ops),
-            service,
+            waiters,
             tokens,
             metrics,
             keys_file: config.keys_file,
@@ -232,13 +234,13 @@ impl App {
             let factory = move || HttpApp::new().app_data(state.clone()).configure(ops::configure);
             servers.push(HttpServer::new(factory).workers(1).disable_signals().listen(listener)?.run());
         }
-        tokio::spawn(self.service.waiters().clone().serve());
+        tokio::spawn(self.waiters.clone().serve());
         if let Some(file) = self.keys_file {
             let seen = read_secret_file(&file).ok();
             tokio::spawn(keys::follow(file, seen, self.tokens, self.metrics, self.clock));
         }
         let handles = servers.iter().map(Server::handle).collect();
-        Ok(Running { addr, ops_addr, service: self.service, handles, servers })
+        Ok(Running { addr, ops_addr, waiters: self.waiters, handles, servers })
     }
 }
 
@@ -252,7 +254,7 @@ impl Running {
     pub async fn serve(self, drain_delay: Duration) -> Result<(), AppError> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let (service, handles) = (self.service, self.handles);
+        let (waiters, handles) = (self.waiters, self.handles);
         let mut servers = tokio::spawn(futures_util::future::try_join_all(self.servers));
         tokio::select! {
             _ = terminate.recv() => {}
@@ -260,7 +262,7 @@ impl Running {
             ended = &mut servers => return joined(ended),
         }
         log::info!("draining");
-        service.waiters().drain();
+        waiters.drain();
         let gracefully = async {
             tokio::time::sleep(drain_delay).await;
             for handle in &handles {

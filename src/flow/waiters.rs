@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::domain::attempt::Attempt;
 use crate::domain::ids::AttemptId;
 use crate::domain::secret::{Fingerprint, SECRET_LEN};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, WaiterLimit};
 use crate::store::{AttemptStore, Change, Unavailable};
 
 /// How many requests of one client may wait: its tabs. Beyond that, answers are immediate.
@@ -233,9 +233,10 @@ impl Waiters {
         let client = client.map_or_else(|| *attempt.uuid().as_bytes(), |client| *client.as_bytes());
         let mut slots = self.slots();
         let limit = if slots.waiters >= IN_ALL {
-            Some("replica")
+            Some(WaiterLimit::Replica)
         } else {
-            slots.by_client.get(&client).is_some_and(|count| *count >= PER_CLIENT).then_some("client")
+            let count = slots.by_client.get(&client).copied().unwrap_or_default();
+            (count >= PER_CLIENT).then_some(WaiterLimit::Client)
         };
         if let Some(limit) = limit {
             self.metrics.waiter_turned_away(limit);
