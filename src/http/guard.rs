@@ -66,7 +66,7 @@ pub(crate) async fn guard(
         .await;
     }
     finish(&mut response, &context.request_id);
-    if state_of(&response).health.is_draining() {
+    if state_of(&response).waiters.is_draining() {
         // The next request on this connection might meet a closed one: it is to come on another.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }

@@ -9,12 +9,13 @@ use serde_json::json;
 
 use super::problem::{Code, Problem};
 use crate::clock::Clock;
-use crate::flow::Health;
+use crate::flow::{Operators, Services, Waiters};
 use crate::metrics::{CONTENT_TYPE, Metrics};
 
 /// What the probes know.
 pub struct OpsState {
-    health: Arc<Health>,
+    operators: Arc<Operators>,
+    waiters: Arc<Waiters>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     /// Whether a store lost later turns readiness off, too.
@@ -26,8 +27,9 @@ pub struct OpsState {
 impl OpsState {
     /// Nothing has been seen yet.
     #[must_use]
-    pub fn new(health: Arc<Health>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, strict: bool) -> Self {
-        Self { health, clock, metrics, strict, seen_store: AtomicBool::new(false) }
+    pub fn new(services: &Services, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, strict: bool) -> Self {
+        let (operators, waiters) = (services.operators.clone(), services.waiters.clone());
+        Self { operators, waiters, clock, metrics, strict, seen_store: AtomicBool::new(false) }
     }
 }
 
@@ -51,11 +53,11 @@ async fn live() -> HttpResponse {
 
 /// Whether traffic should come here, and whether the store answers.
 async fn readiness(state: &OpsState) -> (bool, bool) {
-    let store = state.health.store_answers().await;
+    let store = state.operators.store_answers().await;
     if store {
         state.seen_store.store(true, Ordering::Relaxed);
     }
-    let draining = state.health.is_draining();
+    let draining = state.waiters.is_draining();
     (!draining && state.seen_store.load(Ordering::Relaxed) && (store || !state.strict), store)
 }
 
@@ -65,7 +67,7 @@ async fn ready(state: Data<OpsState>) -> HttpResponse {
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(json!({
         "status": if ready { "ready" } else { "not_ready" },
-        "draining": state.health.is_draining(),
+        "draining": state.waiters.is_draining(),
         "store": if store { "up" } else { "down" },
     }))
 }

@@ -13,7 +13,7 @@ use super::state::HttpState;
 use super::time::Time;
 use crate::domain::email::EmailAddress;
 use crate::flow::{OpenerSession, SessionGrant};
-use crate::token::Identity;
+use crate::token::{Identity, client_id};
 
 /// A session, as the API tells it.
 #[derive(Serialize)]
@@ -117,7 +117,8 @@ pub(super) async fn read(
 ) -> Result<HttpResponse, Problem> {
     let renewal = cookie(&request, &state.cookies.session);
     let session = state.sessions.current(renewal, &who.caller).await?;
-    let body = SessionJson::of(&session.identity, Some(&session.client_id), session.expires_at);
+    let client = client_id(&session.fingerprint);
+    let body = SessionJson::of(&session.identity, Some(&client), session.expires_at);
     Ok(HttpResponse::Ok().json(body))
 }
 

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::domain::locale::Locale;
 use crate::domain::network::TrustedProxies;
 use crate::domain::secret_text::SecretText;
-use crate::flow::{Attempts, DevMailbox, Health, Links, Operators, Services, Sessions};
+use crate::flow::{Attempts, DevMailbox, Links, Operators, Services, Sessions, Waiters};
 use crate::metrics::Metrics;
 use crate::token::Tokens;
 
@@ -42,8 +42,8 @@ pub struct HttpState {
     pub(super) links: Arc<Links>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) operators: Arc<Operators>,
-    pub(super) health: Arc<Health>,
     pub(super) mailbox: Arc<DevMailbox>,
+    pub(super) waiters: Arc<Waiters>,
     pub(super) tokens: Arc<Tokens>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
@@ -79,8 +79,8 @@ impl HttpState {
             links: services.links,
             sessions: services.sessions,
             operators: services.operators,
-            health: services.health,
             mailbox: services.mailbox,
+            waiters: services.waiters,
             tokens,
             clock,
             metrics,
