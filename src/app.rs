@@ -182,8 +182,8 @@ impl App {
             session_ttl: config.session_ttl,
             session_max_age: config.session_max_age,
         };
-        let services = Services::new(settings, &tokens, &store, mailer, &clock, &metrics);
-        let (health, waiters) = (services.health.clone(), services.waiters.clone());
+        let services = Services::new(settings, tokens.clone(), store, mailer, clock.clone(), metrics.clone());
+        let waiters = services.waiters.clone();
         let http = HttpSettings {
             public_url,
             app_name: config.app_name,
@@ -194,7 +194,7 @@ impl App {
             refusals_per_minute: config.refusals_per_minute,
             dev: config.dev,
         };
-        let ops = OpsState::new(health, clock.clone(), metrics.clone(), config.ready_strict);
+        let ops = OpsState::new(&services, clock.clone(), metrics.clone(), config.ready_strict);
         let http = HttpState::new(http, services, tokens.clone(), clock.clone(), metrics.clone());
         let http = http.map_err(AppError)?;
         Ok(Self {

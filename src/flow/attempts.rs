@@ -9,7 +9,6 @@ use super::caller::Caller;
 use super::error::FlowError;
 use super::issuer::Issuer;
 use super::limits::Limits;
-use super::replace::ReplaceError;
 use super::sessions::{SessionGrant, Sessions};
 use super::settings::{ATTEMPT_GRACE, Settings};
 use super::time::now_secs;
@@ -102,7 +101,7 @@ impl Attempts {
     /// [`FlowError::StoreUnavailable`].
     pub async fn status(&self, grant: &AttemptGrant) -> Result<AttemptView, FlowError> {
         let attempt = self.store.read(grant.particulars.attempt).await?;
-        Ok(self.view(grant, attempt))
+        Ok(self.view(grant, attempt.as_ref()))
     }
 
     /// The attempt as soon as its status differs from `seen`, or as it is after `hold`.
@@ -121,7 +120,7 @@ impl Attempts {
             status != seen || status.is_over()
         };
         let attempt = self.waiters.wait(id, grant.particulars.fingerprint.as_ref(), hold, changed).await?;
-        Ok(self.view(grant, attempt))
+        Ok(self.view(grant, attempt.as_ref()))
     }
 
     /// Verifies the attempt with a relay code.
@@ -145,10 +144,10 @@ impl Attempts {
             .await
             .map_err(|error| FlowError::for_requester(error, now))?;
         match entered {
-            CodeEntered::Again => Ok(self.view(grant, Some(attempt))),
+            CodeEntered::Again => Ok(self.view(grant, Some(&attempt))),
             CodeEntered::Right => {
                 self.metrics.attempt_verified(purpose, now - attempt.created_at);
-                Ok(self.view(grant, Some(attempt)))
+                Ok(self.view(grant, Some(&attempt)))
             }
             CodeEntered::Wrong(left) => {
                 if left == 0 {
@@ -168,12 +167,8 @@ impl Attempts {
     pub async fn resend(&self, grant: &AttemptGrant, caller: &Caller) -> Result<AttemptView, FlowError> {
         let now = now_secs(&*self.clock);
         let link_ttl = grant.expires_at - grant.issued_at - ATTEMPT_GRACE;
-        let replaced = self.issuer.replace_link(&grant.particulars, link_ttl, caller, now).await;
-        let attempt = replaced.map_err(|error| match error {
-            ReplaceError::Step(error) => FlowError::for_requester(error, now),
-            ReplaceError::Flow(error) => error,
-        })?;
-        Ok(self.view(grant, Some(attempt)))
+        let attempt = self.issuer.replace_link(&grant.particulars, link_ttl, caller, now).await?;
+        Ok(self.view(grant, Some(&attempt)))
     }
 
     /// Ends the attempt as `canceled`. May be repeated.
@@ -220,10 +215,10 @@ impl Attempts {
 
     /// What the requester sees of an attempt. `None` stands for one that the store has lost: the attempt token is
     /// valid, so the attempt must have been there.
-    fn view(&self, grant: &AttemptGrant, attempt: Option<Attempt>) -> AttemptView {
+    fn view(&self, grant: &AttemptGrant, attempt: Option<&Attempt>) -> AttemptView {
         let particulars = &grant.particulars;
-        let status = self.status_of(attempt.as_ref());
-        let (verified, failure) = match attempt.as_ref().map(|attempt| &attempt.state) {
+        let status = self.status_of(attempt);
+        let (verified, failure) = match attempt.map(|attempt| &attempt.state) {
             None => {
                 self.metrics.attempt_lost(particulars.purpose);
                 (None, Some(Failure::StateLost))
@@ -237,15 +232,15 @@ impl Attempts {
             status,
             purpose: particulars.purpose,
             email_address: particulars.email.as_typed().to_owned(),
-            expires_at: attempt.as_ref().map(|attempt| attempt.expires_at),
-            resend_after: attempt.as_ref().map(|attempt| attempt.resend_after),
+            expires_at: attempt.map(|attempt| attempt.expires_at),
+            resend_after: attempt.map(|attempt| attempt.resend_after),
             verified_at: verified.map(|verified| verified.at),
             verified_from_same_client: verified.map(|verified| verified.same_client),
             signed_in: verified.and_then(|verified| verified.signed_in),
             session_id: verified
                 .filter(|_| particulars.purpose.signs_in())
                 .map(|verified| session_id(particulars.attempt, verified.at)),
-            code_tries_left: attempt.as_ref().map(|attempt| attempt.code_tries_left),
+            code_tries_left: attempt.map(|attempt| attempt.code_tries_left),
             failure,
         }
     }

@@ -101,16 +101,15 @@ impl Links {
         caller: &Caller,
         now: DateTime<Utc>,
     ) -> Result<ConfirmationId, FlowError> {
-        match link.key.check_confirmation(confirmation, &link.nonce, caller.client.as_ref()) {
-            Ok(confirmation) => Ok(confirmation),
-            Err(_) => {
-                // A link that no longer works is the more helpful error.
-                self.check_usable(link, now).await?;
-                Err(FlowError::InvalidRequest(
-                    "The confirmation does not belong to this link and client. Open the link again.",
-                ))
-            }
+        let checked = link.key.check_confirmation(confirmation, &link.nonce, caller.client.as_ref());
+        if let Ok(confirmation) = checked {
+            return Ok(confirmation);
         }
+        // If the link no longer works, that is the more helpful error.
+        self.check_usable(link, now).await?;
+        Err(FlowError::InvalidRequest(
+            "The confirmation does not belong to this link and client. Open the link again.",
+        ))
     }
 
     async fn deny(

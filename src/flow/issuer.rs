@@ -1,24 +1,24 @@
 //! Issues an attempt: takes the permits, writes the attempt, mails its first link.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::error::FlowError;
 use super::limits::{Limits, MailRequest, Permission, Permits};
-use super::mail::LinkMailer;
-use super::settings::{ATTEMPT_GRACE, RESEND_INTERVAL};
+use super::pace::Pace;
+use super::settings::{ATTEMPT_GRACE, RESEND_INTERVAL, Settings};
 use super::time::now_secs;
 use super::waiters::Waiters;
 use crate::clock::Clock;
 use crate::domain::attempt::{Attempt, CODE_TRIES, State};
 use crate::domain::ids::AttemptId;
 use crate::domain::secret::Nonce;
-use crate::mailer::MailError;
-use crate::metrics::Metrics;
+use crate::mailer::{LinkMail, MailError, Mailer};
+use crate::metrics::{MailOutcome, Metrics};
 use crate::store::{AttemptStore, Created};
-use crate::token::{NetworkHash, Particulars, fresh_bytes};
+use crate::token::{NetworkHash, Particulars, Tokens, fresh_bytes};
 
 /// How long a repeated start waits for the first one's mail.
 const REPEAT_WAITS: Duration = Duration::from_secs(12);
@@ -66,8 +66,11 @@ impl NewAttempt {
 
 /// Issues attempts and, in [`super::replace`], further links of an attempt.
 pub(super) struct Issuer {
+    pub(super) settings: Arc<Settings>,
+    pub(super) tokens: Arc<Tokens>,
     pub(super) limits: Arc<Limits>,
-    pub(super) mailer: LinkMailer,
+    pub(super) mailer: Arc<Mailer>,
+    pub(super) pace: Pace,
     pub(super) store: Arc<dyn AttemptStore>,
     pub(super) waiters: Arc<Waiters>,
     pub(super) clock: Arc<dyn Clock>,
@@ -150,13 +153,13 @@ impl Issuer {
 
     fn mint_link(&self, new: &NewAttempt, attempt: &Attempt) -> String {
         let issued_at = attempt.expires_at - new.link_ttl;
-        self.mailer.link(&new.particulars, &attempt.nonce, issued_at, attempt.expires_at)
+        self.link_url(&new.particulars, &attempt.nonce, issued_at, attempt.expires_at)
     }
 
     /// Mails the first link. An attempt whose mail fails is removed from the store.
     async fn mail_first(&self, new: &NewAttempt, attempt: &Attempt, link: &str) -> Result<(), FlowError> {
         let id = new.particulars.attempt;
-        let failure = match self.mailer.send(&new.particulars, link, new.link_ttl).await {
+        let failure = match self.mail(&new.particulars, link, new.link_ttl).await {
             Ok(()) => None,
             // Browsers must not learn which mailboxes exist.
             Err(MailError::Rejected) if !new.by_api_key => None,
@@ -184,5 +187,53 @@ impl Issuer {
             Ok(attempt) => attempt?.ok_or_else(failed),
             Err(_) => Err(failed()),
         }
+    }
+
+    /// The URL of a link. The same arguments give the same URL.
+    pub(super) fn link_url(
+        &self,
+        particulars: &Particulars,
+        nonce: &Nonce,
+        issued_at: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> String {
+        let token = self.tokens.mint_link(particulars, nonce, issued_at, expires_at);
+        format!("{}/v/{token}", self.settings.public_url)
+    }
+
+    /// Hands a link to the relay. A rejection takes as long as an acceptance; see [`Pace`].
+    pub(super) async fn mail(
+        &self,
+        particulars: &Particulars,
+        link: &str,
+        valid_for: TimeDelta,
+    ) -> Result<(), MailError> {
+        let mail = LinkMail {
+            to: particulars.email.canonical(),
+            link,
+            purpose: particulars.purpose,
+            locale: particulars.locale,
+            browser: particulars.browser.as_deref(),
+            requested_at: now_secs(&*self.clock),
+            valid_for: valid_for.to_std().unwrap_or_default(),
+        };
+        let begun = Instant::now();
+        let result = self.mailer.send(&mail).await;
+        let outcome = match &result {
+            Ok(()) => {
+                self.pace.accepted(begun.elapsed());
+                MailOutcome::Accepted
+            }
+            Err(MailError::Rejected) => {
+                tokio::time::sleep_until((begun + self.pace.usual()).into()).await;
+                log::warn!(
+                    "the relay rejected a recipient; if it rejects many, it may not relay for linkgate at all"
+                );
+                MailOutcome::Rejected
+            }
+            Err(MailError::Unavailable(_)) => MailOutcome::Unavailable,
+        };
+        self.metrics.mail(outcome, begun.elapsed());
+        result
     }
 }

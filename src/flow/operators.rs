@@ -1,18 +1,17 @@
 //! What operators can see and end. The store knows no addresses and no secrets, so neither are shown.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::error::FlowError;
-use super::settings::{DENIED_FOR, RESEND_INTERVAL};
+use super::settings::{DENIED_FOR, RESEND_INTERVAL, Settings};
 use super::time::now_secs;
 use crate::clock::Clock;
 use crate::domain::attempt::{Attempt, CODE_TRIES, Failure, SignedIn, State, Status, Verified};
 use crate::domain::ids::{AttemptId, SessionId};
-use crate::store::{AttemptStore, SessionStore};
+use crate::store::Store;
 
 /// How a verified attempt was confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -71,20 +70,23 @@ pub struct AttemptReport {
 
 /// The use cases of operators.
 pub struct Operators {
-    pub(super) attempts: Arc<dyn AttemptStore>,
-    pub(super) sessions: Arc<dyn SessionStore>,
-    /// How long any token of a session can live after a sign-out.
-    pub(super) longest_session: Duration,
+    pub(super) settings: Arc<Settings>,
+    pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Operators {
+    /// Whether the store answers: for the probes.
+    pub async fn store_answers(&self) -> bool {
+        self.store.ping().await.is_ok()
+    }
+
     /// An attempt, for support.
     ///
     /// # Errors
     /// [`FlowError::AttemptNotFound`], [`FlowError::StoreUnavailable`].
     pub async fn report(&self, id: AttemptId) -> Result<AttemptReport, FlowError> {
-        let attempt = self.attempts.read(id).await?.ok_or(FlowError::AttemptNotFound)?;
+        let attempt = self.store.read(id).await?.ok_or(FlowError::AttemptNotFound)?;
         let status = attempt.status(self.clock.now());
         let (verified, failure) = match &attempt.state {
             State::Verified(verified) => (Some(verified), None),
@@ -114,8 +116,8 @@ impl Operators {
     /// [`FlowError::AttemptOver`], [`FlowError::AttemptNotFound`], [`FlowError::StoreUnavailable`].
     pub async fn end_attempt(&self, id: AttemptId) -> Result<(), FlowError> {
         let now = now_secs(&*self.clock);
-        self.attempts.read(id).await?.ok_or(FlowError::AttemptNotFound)?;
-        self.attempts.cancel(id, now).await.map_err(|error| FlowError::for_requester(error, now))?;
+        self.store.read(id).await?.ok_or(FlowError::AttemptNotFound)?;
+        self.store.cancel(id, now).await.map_err(|error| FlowError::for_requester(error, now))?;
         Ok(())
     }
 
@@ -125,7 +127,9 @@ impl Operators {
     /// # Errors
     /// [`FlowError::StoreUnavailable`].
     pub async fn end_session(&self, id: SessionId) -> Result<(), FlowError> {
-        Ok(self.sessions.end_session(id, self.longest_session).await?)
+        // Nobody knows when the session began. This is how long any token of it can live.
+        let longest = self.settings.session_max_age + self.settings.session_ttl;
+        Ok(self.store.end_session(id, longest).await?)
     }
 }
 

@@ -6,13 +6,10 @@ use super::caller::Caller;
 use super::error::FlowError;
 use super::issuer::NewAttempt;
 use super::links::Links;
-use super::replace::ReplaceError;
 use super::settings::RESEND_INTERVAL;
 use super::time::now_secs;
-use crate::domain::attempt::Refusal;
 use crate::domain::browser;
 use crate::domain::policy::CrossDevice;
-use crate::store::StepError;
 use crate::token::{Link, Particulars};
 
 /// How long after its expiry a link may still start a new attempt. A link found in an old mailbox must not work forever.
@@ -42,12 +39,8 @@ impl Links {
         let now = now_secs(&*self.clock);
         let link_ttl = link.expires_at - link.issued_at;
         let expires_at = match self.issuer.replace_link(particulars, link_ttl, caller, now).await {
-            Ok(attempt) => attempt.expires_at,
-            Err(ReplaceError::Flow(error)) => return Err(error),
-            Err(ReplaceError::Step(StepError::Refused(
-                Refusal::Lost | Refusal::Superseded | Refusal::Over(_),
-            ))) => self.start_over(link, caller, now).await?,
-            Err(ReplaceError::Step(error)) => return Err(FlowError::for_opener(error, now)),
+            Err(FlowError::AttemptOver) => self.start_over(link, caller, now).await?,
+            replaced => replaced?.expires_at,
         };
         Ok(Reissued { email_address: particulars.email.canonical().as_str().to_owned(), expires_at })
     }

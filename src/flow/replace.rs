@@ -9,7 +9,8 @@ use super::error::FlowError;
 use super::issuer::Issuer;
 use super::limits::{MailRequest, Permission};
 use super::settings::RESEND_INTERVAL;
-use crate::domain::attempt::{Attempt, LinkState, Refusal};
+use super::time::time_left;
+use crate::domain::attempt::{Attempt, LinkState};
 use crate::domain::ids::AttemptId;
 use crate::domain::secret::Nonce;
 use crate::mailer::MailError;
@@ -26,49 +27,28 @@ const RESTORE_PAUSES: [Duration; 6] = [
     Duration::from_secs(10),
 ];
 
-/// Why no other link was mailed. A refused step means different things to requester and opener.
-pub(super) enum ReplaceError {
-    Step(StepError),
-    Flow(FlowError),
-}
-
-impl From<StepError> for ReplaceError {
-    fn from(error: StepError) -> Self {
-        Self::Step(error)
-    }
-}
-
-impl From<Refusal> for ReplaceError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Step(refusal.into())
-    }
-}
-
-impl From<FlowError> for ReplaceError {
-    fn from(error: FlowError) -> Self {
-        Self::Flow(error)
-    }
-}
-
 impl Issuer {
     /// Replaces the newest link and mails the new one, which lives for `link_ttl` or until the attempt ends. Restores
     /// the older link when the mail cannot be sent.
+    ///
+    /// # Errors
+    /// [`FlowError::AttemptOver`] if the attempt takes no other link, [`FlowError::ResendTooSoon`],
+    /// [`FlowError::MailUnavailable`], [`FlowError::MailRejected`], [`FlowError::StoreUnavailable`], and those of
+    /// [`super::limits::Limits::take`].
     pub(super) async fn replace_link(
         &self,
         particulars: &Particulars,
         link_ttl: TimeDelta,
         caller: &Caller,
         now: DateTime<Utc>,
-    ) -> Result<Attempt, ReplaceError> {
+    ) -> Result<Attempt, FlowError> {
         // Reads before it writes: if the outcome of the write stays unknown, this is the state to restore.
-        let existing = self.store.read(particulars.attempt).await.map_err(StepError::from)?;
-        let existing = existing.ok_or(Refusal::Lost)?;
-        let status = existing.status(now);
-        if status.is_over() {
-            return Err(Refusal::Over(status).into());
+        let existing = self.store.read(particulars.attempt).await?.ok_or(FlowError::AttemptOver)?;
+        if existing.status(now).is_over() {
+            return Err(FlowError::AttemptOver);
         }
         if now < existing.resend_after {
-            return Err(Refusal::TooSoon(existing.resend_after).into());
+            return Err(FlowError::ResendTooSoon(time_left(existing.resend_after, now)));
         }
         let email = particulars.email.canonical();
         let has_verified = self.limits.has_verified(caller, email);
@@ -78,10 +58,10 @@ impl Issuer {
         // A denial in another attempt leaves this one as it is, and refuses its mails.
         let permits = match self.limits.take(&MailRequest { email, networks, client, has_verified }).await? {
             Permission::Granted(permits) => permits,
-            Permission::UsedUp(left) => return Err(FlowError::RateLimited(left).into()),
+            Permission::UsedUp(left) => return Err(FlowError::RateLimited(left)),
         };
         let replaced = self.replace_and_mail(particulars, link_ttl, &existing, now).await;
-        if !matches!(replaced, Ok(_) | Err(ReplaceError::Flow(FlowError::MailRejected))) {
+        if !matches!(replaced, Ok(_) | Err(FlowError::MailRejected)) {
             self.limits.give_back(permits).await;
         }
         replaced
@@ -93,36 +73,35 @@ impl Issuer {
         link_ttl: TimeDelta,
         existing: &Attempt,
         now: DateTime<Utc>,
-    ) -> Result<Attempt, ReplaceError> {
+    ) -> Result<Attempt, FlowError> {
+        let refused = |error| FlowError::for_requester(error, now);
         let id = particulars.attempt;
         let link = LinkState {
             nonce: Nonce::from_bytes(fresh_bytes()),
             expires_at: now + link_ttl,
             resend_after: now + RESEND_INTERVAL,
         };
-        let (attempt, previous) = match self.store.replace_link(id, &link, now).await {
-            Err(StepError::Unavailable(error)) => {
-                self.restore_in_background(id, link.nonce, existing.link(), now);
-                return Err(StepError::Unavailable(error).into());
-            }
-            replaced => replaced?,
-        };
-        let url = self.mailer.link(particulars, &link.nonce, now, attempt.expires_at);
-        match self.mailer.send(particulars, &url, attempt.expires_at - now).await {
+        let replaced = self.store.replace_link(id, &link, now).await;
+        if matches!(replaced, Err(StepError::Unavailable(_))) {
+            self.restore_in_background(id, link.nonce, existing.link(), now);
+        }
+        let (attempt, previous) = replaced.map_err(refused)?;
+        let url = self.link_url(particulars, &link.nonce, now, attempt.expires_at);
+        match self.mail(particulars, &url, attempt.expires_at - now).await {
             Ok(()) => Ok(attempt),
             // Browsers must not learn which mailboxes exist.
             Err(MailError::Rejected) if !attempt.by_api_key => Ok(attempt),
             Err(MailError::Rejected) => {
-                self.store.reject_mail(id, &link.nonce, now).await?;
+                self.store.reject_mail(id, &link.nonce, now).await.map_err(refused)?;
                 self.metrics.attempt_ended(particulars.purpose, "failed");
-                Err(FlowError::MailRejected.into())
+                Err(FlowError::MailRejected)
             }
             Err(MailError::Unavailable(reason)) => {
                 let restored = self.store.restore_link(id, &link.nonce, &previous, now).await;
                 if matches!(restored, Err(StepError::Unavailable(_))) {
                     self.restore_in_background(id, link.nonce, previous, now);
                 }
-                Err(FlowError::MailUnavailable(reason).into())
+                Err(FlowError::MailUnavailable(reason))
             }
         }
     }

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use super::attempts::Attempts;
-use super::health::Health;
 use super::issuer::Issuer;
 use super::limits::Limits;
 use super::links::Links;
-use super::mail::LinkMailer;
 use super::mailbox::DevMailbox;
 use super::operators::Operators;
 use super::pace::Pace;
@@ -31,47 +29,31 @@ pub struct Services {
     pub sessions: Arc<Sessions>,
     /// For operators.
     pub operators: Arc<Operators>,
-    /// For the probes.
-    pub health: Arc<Health>,
     /// For `linkgate dev`.
     pub mailbox: Arc<DevMailbox>,
-    /// The requests that wait; somebody must run [`Waiters::serve`].
+    /// The requests that wait; wakes them only while [`Waiters::serve`] runs.
     pub waiters: Arc<Waiters>,
 }
 
 impl Services {
-    /// Connects to nothing and starts nothing.
+    /// Puts the services together. Connects to nothing and starts nothing.
     #[must_use]
     pub fn new(
         settings: Settings,
-        tokens: &Arc<Tokens>,
-        store: &Arc<dyn Store>,
+        tokens: Arc<Tokens>,
+        store: Arc<dyn Store>,
         mailer: Arc<Mailer>,
-        clock: &Arc<dyn Clock>,
-        metrics: &Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let settings = Arc::new(settings);
+        let mailbox = Arc::new(DevMailbox(mailer.clone()));
         let waiters = Arc::new(Waiters::new(store.clone(), clock.clone(), metrics.clone()));
+        let operators = Operators { settings: settings.clone(), store: store.clone(), clock: clock.clone() };
         let limits = Arc::new(Limits {
             settings: settings.clone(),
             tokens: tokens.clone(),
             store: store.clone(),
-            clock: clock.clone(),
-            metrics: metrics.clone(),
-        });
-        let link_mailer = LinkMailer {
-            settings: settings.clone(),
-            tokens: tokens.clone(),
-            mailer: mailer.clone(),
-            pace: Pace::default(),
-            clock: clock.clone(),
-            metrics: metrics.clone(),
-        };
-        let issuer = Arc::new(Issuer {
-            limits: limits.clone(),
-            mailer: link_mailer,
-            store: store.clone(),
-            waiters: waiters.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
         });
@@ -82,11 +64,16 @@ impl Services {
             tickets: store.clone(),
             clock: clock.clone(),
         });
-        let operators = Arc::new(Operators {
-            attempts: store.clone(),
-            sessions: store.clone(),
-            longest_session: settings.session_max_age + settings.session_ttl,
+        let issuer = Arc::new(Issuer {
+            settings: settings.clone(),
+            tokens: tokens.clone(),
+            limits: limits.clone(),
+            mailer,
+            pace: Pace::default(),
+            store: store.clone(),
+            waiters: waiters.clone(),
             clock: clock.clone(),
+            metrics: metrics.clone(),
         });
         let attempts = Arc::new(Attempts {
             settings: settings.clone(),
@@ -101,15 +88,14 @@ impl Services {
         });
         let links = Arc::new(Links {
             settings,
-            tokens: tokens.clone(),
-            store: store.clone(),
+            tokens,
+            store,
             limits,
             issuer,
             sessions: sessions.clone(),
-            clock: clock.clone(),
-            metrics: metrics.clone(),
+            clock,
+            metrics,
         });
-        let health = Arc::new(Health { store: store.clone(), waiters: waiters.clone() });
-        Self { attempts, links, sessions, operators, health, mailbox: Arc::new(DevMailbox(mailer)), waiters }
+        Self { attempts, links, sessions, operators: Arc::new(operators), mailbox, waiters }
     }
 }

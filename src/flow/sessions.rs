@@ -32,16 +32,6 @@ pub struct SessionGrant {
     pub expires_at: DateTime<Utc>,
 }
 
-/// The session of a client.
-pub struct CurrentSession {
-    /// The person and the authentication.
-    pub identity: Identity,
-    /// The public name of the client.
-    pub client_id: String,
-    /// When the session ends.
-    pub expires_at: DateTime<Utc>,
-}
-
 /// The session of an opener, for its cookie.
 pub struct OpenerSession {
     identity: Identity,
@@ -73,13 +63,12 @@ impl Sessions {
     ///
     /// # Errors
     /// [`FlowError::SessionRequired`], [`FlowError::StoreUnavailable`].
-    pub async fn current(&self, renewal: Option<&str>, caller: &Caller) -> Result<CurrentSession, FlowError> {
-        let renewal = self.live_renewal(renewal, caller).await?;
-        Ok(CurrentSession {
-            client_id: client_id(&renewal.fingerprint),
-            expires_at: renewal.expires_at,
-            identity: renewal.identity,
-        })
+    pub async fn current(&self, renewal: Option<&str>, caller: &Caller) -> Result<Renewal, FlowError> {
+        let renewal = self.check_renewal(renewal, caller)?;
+        if self.ended.session_ended(renewal.identity.session).await? {
+            return Err(FlowError::SessionRequired);
+        }
+        Ok(renewal)
     }
 
     /// A fresh session token.
@@ -87,7 +76,7 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::current`].
     pub async fn renew(&self, renewal: Option<&str>, caller: &Caller) -> Result<SessionGrant, FlowError> {
-        let renewal = self.live_renewal(renewal, caller).await?;
+        let renewal = self.current(renewal, caller).await?;
         let expires_at = renewal.expires_at;
         let client_id = Some(client_id(&renewal.fingerprint));
         Ok(SessionGrant { client_id, expires_at, ..self.grant(renewal.identity, None) })
@@ -216,14 +205,6 @@ impl Sessions {
 
     fn ends_at(&self, identity: &Identity) -> DateTime<Utc> {
         identity.auth_time + self.settings.session_max_age
-    }
-
-    async fn live_renewal(&self, renewal: Option<&str>, caller: &Caller) -> Result<Renewal, FlowError> {
-        let renewal = self.check_renewal(renewal, caller)?;
-        if self.ended.session_ended(renewal.identity.session).await? {
-            return Err(FlowError::SessionRequired);
-        }
-        Ok(renewal)
     }
 
     fn check_renewal(&self, renewal: Option<&str>, caller: &Caller) -> Result<Renewal, FlowError> {

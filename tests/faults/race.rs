@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use linkgate::clock::{Clock, ManualClock};
+use linkgate::clock::ManualClock;
 use linkgate::domain::ids::AttemptId;
 use linkgate::domain::keys::{KeyringEntries, SessionAlg};
 use linkgate::domain::limit::{DomainRules, MailLimits};
@@ -66,8 +66,7 @@ pub(crate) fn services(store: Arc<dyn Store>, clock: &ManualClock) -> Services {
         templates: None,
     };
     let mailer = Arc::new(Mailer::new(mailer).unwrap());
-    let clock: Arc<dyn Clock> = Arc::new(clock.clone());
-    Services::new(settings, &tokens, &store, mailer, &clock, &Arc::new(Metrics::default()))
+    Services::new(settings, tokens, store, mailer, Arc::new(clock.clone()), Arc::new(Metrics::default()))
 }
 
 /// Who makes a request.
