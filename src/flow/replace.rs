@@ -14,6 +14,7 @@ use crate::domain::attempt::{Attempt, LinkState};
 use crate::domain::ids::AttemptId;
 use crate::domain::secret::Nonce;
 use crate::mailer::MailError;
+use crate::metrics::AttemptEnd;
 use crate::store::StepError;
 use crate::token::{Particulars, fresh_bytes};
 
@@ -93,7 +94,7 @@ impl Issuer {
             Err(MailError::Rejected) if !attempt.by_api_key => Ok(attempt),
             Err(MailError::Rejected) => {
                 self.store.reject_mail(id, &link.nonce, now).await.map_err(refused)?;
-                self.metrics.attempt_ended(particulars.purpose, "failed");
+                self.metrics.attempt_ended(particulars.purpose, AttemptEnd::Failed);
                 Err(FlowError::MailRejected)
             }
             Err(MailError::Unavailable(reason)) => {
