@@ -44,7 +44,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("src/store/*", &["store", "domain", "clock"]),
     // The trait and the words of the store, not what is behind it; the mailer, not its transports.
     ("src/flow/*", &["flow", "token", "store", "mailer", "domain", "clock", "metrics"]),
-    ("src/http/*", &["http", "flow", "token", "domain", "metrics"]),
+    ("src/http/*", &["http", "flow", "token", "domain", "metrics", "clock"]),
     ("src/metrics.rs", &["metrics", "domain"]),
     ("src/metrics/*", &[]),
     ("src/logging.rs", &[]),

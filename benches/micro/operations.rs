@@ -11,7 +11,7 @@ use linkgate::app::App;
 use linkgate::clock::SystemClock;
 use linkgate::config::Config;
 use linkgate::domain::attempt::Status;
-use linkgate::domain::email::EmailAddress;
+use linkgate::domain::email::{EmailAddress, TypedAddress};
 use linkgate::domain::ids::AttemptId;
 use linkgate::domain::keys::{KeyringEntries, SessionAlg};
 use linkgate::domain::locale::Locale;
@@ -110,7 +110,7 @@ impl Sample {
         let fingerprint = Fingerprint::from_bytes([5; 16]);
         let particulars = Particulars {
             attempt,
-            email: email.as_str().to_owned(),
+            email: some(TypedAddress::parse(ADDRESS)),
             purpose: Purpose::SignIn,
             fingerprint: Some(fingerprint),
             network: None,

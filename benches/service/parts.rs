@@ -21,7 +21,7 @@ use linkgate::domain::secret::{ConfirmationId, Nonce};
 use linkgate::domain::sender::Sender;
 use linkgate::mailer::{LinkMail, Mailer, MailerSettings, TransportSettings};
 use linkgate::store::redis::{RedisOptions, RedisStore};
-use linkgate::store::{AttemptStore, Created};
+use linkgate::store::{Created, Store};
 use linkgate::token::{self, session_id};
 use tokio::task::JoinSet;
 
@@ -172,9 +172,9 @@ pub(crate) fn attempt(now: DateTime<Utc>) -> Attempt {
 }
 
 /// The store as the service has it.
-pub(crate) async fn open_store(url: &str) -> Arc<dyn AttemptStore> {
+pub(crate) async fn open_store(url: &str) -> Arc<dyn Store> {
     let options = RedisOptions { url: url.to_owned(), fence: true, ca_pem: None };
-    let store: Arc<dyn AttemptStore> = Arc::new(RedisStore::connect(&options).unwrap());
+    let store: Arc<dyn Store> = Arc::new(RedisStore::connect(&options).unwrap());
     store.ping().await.unwrap();
     store
 }

@@ -1,5 +1,7 @@
-//! How long mails take, so that a recipient that the relay rejects costs as long as one that it accepts: who waits for
-//! the same answer either way must not read the difference off a clock.
+//! How long mails take.
+//!
+//! A browser gets the same answer whether the relay accepts or rejects the recipient. A rejection is delayed to take as
+//! long as an acceptance, so that the time does not reveal which mailboxes exist.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -10,15 +12,15 @@ use crate::token::fresh_bytes;
 /// How many accepted mails are remembered.
 const REMEMBERED: usize = 64;
 
-/// By so much timers are late on average: they count in milliseconds, and round up.
-const LATE: Duration = Duration::from_millis(1);
+/// Timers count in milliseconds and round up: on average they fire this late.
+const TIMER_DELAY: Duration = Duration::from_millis(1);
 
 /// The durations of the last mails that the relay accepted.
 #[derive(Default)]
 pub(super) struct Pace(Mutex<VecDeque<Duration>>);
 
 impl Pace {
-    /// A mail was accepted after so long.
+    /// Remembers how long an accepted mail took.
     pub(super) fn accepted(&self, took: Duration) {
         let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if recent.len() == REMEMBERED {
@@ -27,12 +29,12 @@ impl Pace {
         recent.push_back(took);
     }
 
-    /// Until when a rejection is to wait that began with the mail: as long as one of them took, picked at random. What is
-    /// drawn so is distributed as they are, and no average would be. Zero before the first.
+    /// How long a rejection takes in all: as long as one of the remembered mails, picked at random. These durations
+    /// have the distribution of the accepted mails; an average would not. Zero before the first accepted mail.
     pub(super) fn usual(&self) -> Duration {
         let recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = usize::from(fresh_bytes::<1>()[0]) * recent.len() / 256;
-        recent.get(at).copied().unwrap_or_default().saturating_sub(LATE)
+        recent.get(at).copied().unwrap_or_default().saturating_sub(TIMER_DELAY)
     }
 }
 
@@ -43,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_usual_is_one_of_the_last_accepted_mails_and_any_of_them() {
+    fn a_rejection_takes_as_long_as_any_one_of_the_last_accepted_mails() {
         let pace = Pace::default();
         assert_eq!(pace.usual(), Duration::ZERO);
         for millis in 0..200 {

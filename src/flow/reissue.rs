@@ -1,59 +1,54 @@
-//! "Send me a new link", asked for with a link that does not work any more.
+//! "Send me a new link", requested with a link that no longer works.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::link::email_of;
-use super::plant::Plan;
-use super::resend::ResendError;
-use super::{Caller, FlowError, RESEND_INTERVAL, Service};
-use crate::domain::attempt::Refusal;
+use super::caller::Caller;
+use super::error::FlowError;
+use super::issuer::NewAttempt;
+use super::links::Links;
+use super::settings::RESEND_INTERVAL;
+use super::time::now_secs;
 use crate::domain::browser;
 use crate::domain::policy::CrossDevice;
-use crate::store::StepError;
 use crate::token::{Link, Particulars};
+
+/// How long after its expiry a link may still start a new attempt. A link found in an old mailbox must not work forever.
+const RESTARTABLE_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// A new link was mailed.
 pub struct Reissued {
-    /// To whom.
+    /// The recipient.
     pub email_address: String,
-    /// When the new link ends.
+    /// When the new link expires.
     pub expires_at: DateTime<Utc>,
 }
 
-impl Service {
-    /// Mails a new link: of the same attempt while somebody waits for it, otherwise of a new attempt whose requester
-    /// is this opener, since nobody waits elsewhere.
+impl Links {
+    /// Mails a new link: of the same attempt if that is still open, otherwise of a new attempt. The opener becomes the
+    /// requester of the new attempt, since nobody else waits for it.
     ///
     /// # Errors
-    /// [`FlowError::ResendTooSoon`], [`FlowError::RateLimited`] after "This wasn't me", what
-    /// [`Service::start`] gives.
+    /// [`FlowError::ResendTooSoon`], [`FlowError::LinkExpired`] if no new attempt may be started, and the errors of
+    /// [`super::Attempts::start`].
     pub async fn reissue(&self, link: &Link, caller: &Caller) -> Result<Reissued, FlowError> {
         let particulars = &link.particulars;
-        if !self.settings.purposes.contains(&particulars.purpose) {
-            return Err(FlowError::PurposeDisabled);
+        self.settings.check_purpose(particulars.purpose)?;
+        if let Some(url) = &particulars.redirect_url {
+            self.settings.check_redirect(url)?;
         }
-        if particulars.redirect_url.is_some() && self.redirect_of(link).is_none() {
-            return Err(FlowError::RedirectNotAllowed);
-        }
-        let email = email_of(link)?;
-        let now = self.second();
-        let lives = link.expires_at - link.issued_at;
-        let again = self.send_again(particulars, &email, lives, caller, now).await;
-        let expires_at = match again {
-            Ok(attempt) => attempt.expires_at,
-            Err(ResendError::Flow(error)) => return Err(error),
-            Err(ResendError::Step(StepError::Refused(
-                Refusal::Lost | Refusal::Superseded | Refusal::Over(_),
-            ))) => self.start_over(link, caller, now).await?,
-            Err(ResendError::Step(error)) => return Err(FlowError::for_opener(error, now)),
+        let now = now_secs(&*self.clock);
+        let link_ttl = link.expires_at - link.issued_at;
+        let expires_at = match self.issuer.replace_link(particulars, link_ttl, caller, now).await {
+            Err(FlowError::AttemptOver) => self.start_over(link, caller, now).await?,
+            replaced => replaced?.expires_at,
         };
-        Ok(Reissued { email_address: email.as_str().to_owned(), expires_at })
+        Ok(Reissued { email_address: particulars.email.canonical().as_str().to_owned(), expires_at })
     }
 
-    /// Whether [`Service::reissue`] can help the opener of a link that has ended.
+    /// Whether [`Links::reissue`] can start a new attempt in place of this link's.
     #[must_use]
     pub fn may_start_over(&self, link: &Link) -> bool {
-        may_start_over(link, self.now())
+        may_start_over(link, self.clock.now())
     }
 
     async fn start_over(
@@ -65,42 +60,35 @@ impl Service {
         if !may_start_over(link, now) {
             return Err(FlowError::LinkExpired);
         }
-        let email = email_of(link)?;
-        let key = self.tokens.active_key();
-        let networks = self.hashes_of(&caller.network);
-        // One id for each link and interval: pressing the button again sends no second mail within it.
+        let networks = self.limits.network_hashes(&caller.network);
+        // One id per link and interval: another press within the interval repeats the start and sends no second mail.
         let interval = now.timestamp() / RESEND_INTERVAL.num_seconds();
-        let attempt = key.derive_attempt_id(&[b"reissue", link.nonce.as_bytes(), &interval.to_be_bytes()]);
-        let plan = Plan {
+        let parts: [&[u8]; 3] = [b"reissue", link.nonce.as_bytes(), &interval.to_be_bytes()];
+        let new = NewAttempt {
             particulars: Particulars {
-                attempt,
-                fingerprint: caller.client.as_ref().map(|client| client.fingerprint),
+                attempt: self.tokens.active_key().derive_attempt_id(&parts),
+                fingerprint: caller.client,
                 network: networks.first().copied(),
                 browser: caller.user_agent.as_deref().and_then(browser::describe),
-                // Nobody waits but the opener, and only its own client can be signed in.
+                // Nobody but the opener waits, so only the opener's own client can be signed in.
                 cross_device: Some(CrossDevice::SameClient),
                 ..link.particulars.clone()
             },
-            known: self.knows(caller, &email),
             networks,
-            email,
-            lives: self.link_lives(),
+            has_verified: self.limits.has_verified(caller, link.particulars.email.canonical()),
+            link_ttl: self.settings.link_ttl,
             by_api_key: false,
             repeatable: true,
             deliver: true,
         };
-        Ok(self.plant(&plan).await?.attempt.expires_at)
+        Ok(self.issuer.issue(&new).await?.attempt.expires_at)
     }
 }
 
-/// How long after its end a link may still ask for a new attempt. An old mailbox is no mandate for ever.
-const ASKS_AGAIN_FOR: TimeDelta = TimeDelta::hours(24);
-
-/// Whether a new attempt may take the place of this link's. Not for an address to verify, since nobody would hold the
-/// attempt token that its proof is redeemed with; and not for what a back end ordered, a subject or a ticket: the
-/// order was for that attempt.
+/// Whether a new attempt may take the place of this link's. Not for `verify_email`: nobody would hold the attempt token
+/// that redeems the proof. Not for an attempt with a subject or a ticket: a back end ordered that attempt, and no other.
 fn may_start_over(link: &Link, now: DateTime<Utc>) -> bool {
     let particulars = &link.particulars;
     let ordered = particulars.subject.is_some() || particulars.ticket;
-    particulars.purpose.signs_in() && !ordered && now < link.expires_at + ASKS_AGAIN_FOR
+    particulars.purpose.signs_in() && !ordered && now < link.expires_at + RESTARTABLE_FOR
 }

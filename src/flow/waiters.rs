@@ -1,14 +1,16 @@
-//! Those who wait for an attempt to change: a slot and a timer each, never a connection to the store.
+//! Requests that wait for an attempt to change. Each costs an entry in a map and a timer, never a connection to the
+//! store.
 //!
-//! One task listens to the store's publications and reads what somebody here waits for, in batches. Meanwhile it reads
-//! all of it every 1.5 s, little by little, so that a lost publication costs a moment, not the result, and looking for
-//! lost ones does not hold up the others.
+//! One task listens to the store's publications and reads the changed attempts that a request here waits for, in
+//! batches. Every 1.5 s the same task reads all of them, in small batches spread over the interval: a lost publication
+//! costs seconds and not the result, and the search for lost ones does not delay changes.
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
@@ -16,88 +18,91 @@ use crate::clock::Clock;
 use crate::domain::attempt::Attempt;
 use crate::domain::ids::AttemptId;
 use crate::domain::secret::{Fingerprint, SECRET_LEN};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, WaiterLimit};
 use crate::store::{AttemptStore, Change, Unavailable};
 
-/// How many requests of one client may wait: its tabs. Beyond that, answers are immediate.
+/// How many requests of one client may wait, one per tab. Further requests are answered immediately.
 const PER_CLIENT: u8 = 8;
 
-/// How many may wait on one replica.
-const IN_ALL: usize = 20_000;
+/// How many requests may wait on one replica.
+const PER_REPLICA: usize = 20_000;
 
-/// How often everything that is waited for is read again: what nobody publishes, such as a flush, is to be told within
-/// two seconds.
+/// How often all watched attempts are read again. The store publishes no flush, for example; waiters must learn of it
+/// within two seconds.
 const REREAD: Duration = Duration::from_millis(1500);
 
-/// How many attempts are read in one batch when they have changed.
+/// How many changed attempts are read in one batch.
 const BATCH: usize = 512;
 
-/// How many are read in one batch when they may have: the store takes some 2 ms for it, and a change waits for no more.
+/// How many attempts are read again in one batch. The store takes some 2 ms for it, the longest that a change has to
+/// wait.
 const SMALL_BATCH: usize = 64;
 
-/// What the store last said of an attempt; the outer `None` before it said anything to this slot.
-type News = Option<Option<Attempt>>;
+/// The attempt as last read; the outer `None` before the first read.
+type Latest = Option<Option<Attempt>>;
 
-struct Slot {
-    news: watch::Sender<News>,
+/// An attempt that requests wait for.
+struct Watched {
+    latest: watch::Sender<Latest>,
     waiters: usize,
 }
 
-/// Who waits: a client by its fingerprint, or, where there is none, an attempt by its id.
-type Waiting = [u8; SECRET_LEN];
+/// The party whose requests are counted: the client's fingerprint or, for an attempt without a client, the attempt's id.
+type CountedFor = [u8; SECRET_LEN];
 
 #[derive(Default)]
-struct Slots {
-    by_attempt: HashMap<AttemptId, Slot>,
-    by_client: HashMap<Waiting, u8>,
+struct Registry {
+    watched: HashMap<AttemptId, Watched>,
+    counts: HashMap<CountedFor, u8>,
     waiters: usize,
 }
 
-/// See the module.
+/// The requests that wait on this replica.
 pub struct Waiters {
     store: Arc<dyn AttemptStore>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    slots: Mutex<Slots>,
-    /// Held from asking the store until the answer has been passed on: an older answer must not replace a newer one.
+    registry: Mutex<Registry>,
+    /// Held from a read until its result has been passed on: an older result must not replace a newer one.
     reading: tokio::sync::Mutex<()>,
     draining: watch::Sender<bool>,
 }
 
-/// A place among those who wait; given back when dropped.
-struct Place<'w> {
+/// The entry of a waiting request. Dropping it removes the entry.
+struct Waiter<'w> {
     waiters: &'w Waiters,
     attempt: AttemptId,
-    client: Waiting,
-    news: watch::Receiver<News>,
+    counted_for: CountedFor,
+    latest: watch::Receiver<Latest>,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        self.waiters.leave(self.attempt, &self.client);
+        self.waiters.leave(self.attempt, &self.counted_for);
     }
 }
 
 impl Waiters {
     pub(super) fn new(store: Arc<dyn AttemptStore>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
-        metrics.waiters_limit(IN_ALL);
-        let (slots, reading, draining) =
+        metrics.waiters_limit(PER_REPLICA);
+        let (registry, reading, draining) =
             (Mutex::default(), tokio::sync::Mutex::default(), watch::Sender::new(false));
-        Self { store, clock, metrics, slots, reading, draining }
+        Self { store, clock, metrics, registry, reading, draining }
     }
 
-    /// Answers all who wait, now and from now on.
+    /// Answers all waiting requests now, and later ones immediately.
     pub fn drain(&self) {
         self.draining.send_replace(true);
     }
 
-    /// Whether waiting has ended for good.
+    /// Whether [`Waiters::drain`] was called.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         *self.draining.borrow()
     }
 
-    /// Wakes waiters as the store publishes changes, and reads again every 1.5 s. Runs until it is dropped.
+    /// Wakes waiters when the store publishes changes, and reads all watched attempts every 1.5 s. Runs until it is
+    /// dropped.
     pub fn serve(self: Arc<Self>) -> impl Future<Output = ()> + Send {
         let changes = self.store.changes();
         async move {
@@ -108,7 +113,7 @@ impl Waiters {
         }
     }
 
-    /// Reads what is published to have changed. Ends with the store.
+    /// Reads the attempts whose changes are published. Ends with the store.
     async fn listen(&self, mut changes: broadcast::Receiver<Change>) {
         loop {
             let wanted = match changes.recv().await {
@@ -122,7 +127,7 @@ impl Waiters {
         }
     }
 
-    /// Reads all that is waited for, in each interval once, spread over it.
+    /// Reads every watched attempt once in each interval, spread over the interval.
     async fn sweep(&self) {
         loop {
             let begun = Instant::now();
@@ -136,14 +141,14 @@ impl Waiters {
         }
     }
 
-    /// The attempts to read for this change and those already behind it.
+    /// The watched attempts among this change and those already queued behind it.
     fn batch(&self, first: Change, changes: &mut broadcast::Receiver<Change>) -> Vec<AttemptId> {
         let mut wanted = Vec::new();
         let mut next = Some(first);
         while let Some(change) = next {
             match change {
                 Change::Anything => return self.all(),
-                Change::Attempt(id) if self.slots().by_attempt.contains_key(&id) => wanted.push(id),
+                Change::Attempt(id) if self.registry().watched.contains_key(&id) => wanted.push(id),
                 Change::Attempt(_) => {}
             }
             next = match changes.try_recv() {
@@ -156,53 +161,53 @@ impl Waiters {
     }
 
     fn all(&self) -> Vec<AttemptId> {
-        self.slots().by_attempt.keys().copied().collect()
+        self.registry().watched.keys().copied().collect()
     }
 
     async fn refresh(&self, ids: &[AttemptId]) {
         let _reading = self.reading.lock().await;
-        // A store that does not answer is asked again at the next tick; who waits goes on waiting.
+        // If the store does not answer, waiters keep waiting until the next read.
         let Ok(attempts) = self.store.read_many(ids).await else { return };
-        let slots = self.slots();
+        let registry = self.registry();
         for (id, attempt) in ids.iter().zip(attempts) {
-            if let Some(slot) = slots.by_attempt.get(id) {
-                slot.news.send_if_modified(|news| {
-                    let changed = news.as_ref() != Some(&attempt);
-                    *news = Some(attempt);
+            if let Some(watched) = registry.watched.get(id) {
+                watched.latest.send_if_modified(|latest| {
+                    let changed = latest.as_ref() != Some(&attempt);
+                    *latest = Some(attempt);
                     changed
                 });
             }
         }
     }
 
-    /// The attempt as soon as `news` holds for it, or as it is after `hold`; at once when too many wait already.
+    /// The attempt as soon as `done` holds for it, or as it is after `hold`. Immediately if too many requests wait.
     pub(super) async fn wait(
         &self,
         id: AttemptId,
         client: Option<&Fingerprint>,
         hold: Duration,
-        news: impl Fn(&Option<Attempt>) -> bool,
+        done: impl Fn(&Option<Attempt>) -> bool,
     ) -> Result<Option<Attempt>, Unavailable> {
         let deadline = Instant::now() + hold;
-        // The place is taken before the first read, so that no change falls between the two.
-        let place = if hold.is_zero() { None } else { self.join(id, client) };
+        // Registers before the first read, so that no change falls between the two.
+        let waiter = if hold.is_zero() { None } else { self.join(id, client) };
         let mut attempt = self.store.read(id).await?;
-        let Some(mut place) = place else { return Ok(attempt) };
+        let Some(mut waiter) = waiter else { return Ok(attempt) };
         let mut draining = self.draining.subscribe();
-        while !news(&attempt) {
-            let ends =
-                attempt.as_ref().map(|attempt| attempt.expires_at).filter(|ends| self.clock.now() < *ends);
+        while !done(&attempt) {
+            let expiry =
+                attempt.as_ref().map(|attempt| attempt.expires_at).filter(|at| self.clock.now() < *at);
             tokio::select! {
-                changed = place.news.changed() => {
+                changed = waiter.latest.changed() => {
                     if changed.is_err() {
                         break;
                     }
-                    if let Some(latest) = place.news.borrow_and_update().clone() {
+                    if let Some(latest) = waiter.latest.borrow_and_update().clone() {
                         attempt = latest;
                     }
                 }
-                // Expiry is no event in the store.
-                () = async { match ends { Some(ends) => self.clock.sleep_until(ends).await, None => std::future::pending().await } } => {}
+                // The store publishes no expiry.
+                () = self.sleep_until(expiry) => {}
                 () = tokio::time::sleep_until(deadline) => break,
                 _ = draining.wait_for(|draining| *draining) => break,
             }
@@ -210,69 +215,77 @@ impl Waiters {
         Ok(attempt)
     }
 
-    /// The attempt once `news` holds for it.
+    async fn sleep_until(&self, instant: Option<DateTime<Utc>>) {
+        match instant {
+            Some(instant) => self.clock.sleep_until(instant).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The attempt once `done` holds for it.
     pub(super) async fn until(
         &self,
         id: AttemptId,
-        news: impl Fn(&Option<Attempt>) -> bool,
+        done: impl Fn(&Option<Attempt>) -> bool,
     ) -> Result<Option<Attempt>, Unavailable> {
         loop {
-            let attempt = self.wait(id, None, REREAD, &news).await?;
-            if news(&attempt) {
+            let attempt = self.wait(id, None, REREAD, &done).await?;
+            if done(&attempt) {
                 return Ok(attempt);
             }
-            // There was no room to wait in.
+            // Too many requests wait already, so `wait` has returned immediately.
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
-    fn join(&self, attempt: AttemptId, client: Option<&Fingerprint>) -> Option<Place<'_>> {
+    fn join(&self, attempt: AttemptId, client: Option<&Fingerprint>) -> Option<Waiter<'_>> {
         if self.is_draining() {
             return None;
         }
-        let client = client.map_or_else(|| *attempt.uuid().as_bytes(), |client| *client.as_bytes());
-        let mut slots = self.slots();
-        let limit = if slots.waiters >= IN_ALL {
-            Some("replica")
+        let counted_for = client.map_or_else(|| *attempt.uuid().as_bytes(), |client| *client.as_bytes());
+        let mut registry = self.registry();
+        let limit = if registry.waiters >= PER_REPLICA {
+            Some(WaiterLimit::Replica)
         } else {
-            slots.by_client.get(&client).is_some_and(|count| *count >= PER_CLIENT).then_some("client")
+            let count = registry.counts.get(&counted_for).copied().unwrap_or_default();
+            (count >= PER_CLIENT).then_some(WaiterLimit::Client)
         };
         if let Some(limit) = limit {
             self.metrics.waiter_turned_away(limit);
             return None;
         }
-        *slots.by_client.entry(client).or_default() += 1;
-        let slot = slots
-            .by_attempt
+        *registry.counts.entry(counted_for).or_default() += 1;
+        let watched = registry
+            .watched
             .entry(attempt)
-            .or_insert_with(|| Slot { news: watch::Sender::new(None), waiters: 0 });
-        slot.waiters += 1;
-        let news = slot.news.subscribe();
-        slots.waiters += 1;
-        self.metrics.waiters(slots.waiters);
-        Some(Place { waiters: self, attempt, client, news })
+            .or_insert_with(|| Watched { latest: watch::Sender::new(None), waiters: 0 });
+        watched.waiters += 1;
+        let latest = watched.latest.subscribe();
+        registry.waiters += 1;
+        self.metrics.waiters(registry.waiters);
+        Some(Waiter { waiters: self, attempt, counted_for, latest })
     }
 
-    fn leave(&self, attempt: AttemptId, client: &Waiting) {
-        let mut slots = self.slots();
-        if let Some(count) = slots.by_client.get_mut(client) {
+    fn leave(&self, attempt: AttemptId, counted_for: &CountedFor) {
+        let mut registry = self.registry();
+        if let Some(count) = registry.counts.get_mut(counted_for) {
             *count -= 1;
             if *count == 0 {
-                slots.by_client.remove(client);
+                registry.counts.remove(counted_for);
             }
         }
-        if let Some(slot) = slots.by_attempt.get_mut(&attempt) {
-            slot.waiters -= 1;
-            if slot.waiters == 0 {
-                slots.by_attempt.remove(&attempt);
+        if let Some(watched) = registry.watched.get_mut(&attempt) {
+            watched.waiters -= 1;
+            if watched.waiters == 0 {
+                registry.watched.remove(&attempt);
             }
         }
-        slots.waiters = slots.waiters.saturating_sub(1);
-        self.metrics.waiters(slots.waiters);
+        registry.waiters = registry.waiters.saturating_sub(1);
+        self.metrics.waiters(registry.waiters);
     }
 
-    fn slots(&self) -> MutexGuard<'_, Slots> {
-        // No code panics while it holds the lock, and counts would still be right if it did.
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        // No code panics while it holds the lock, and the counts would still be right if it did.
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

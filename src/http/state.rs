@@ -8,15 +8,22 @@ use actix_web::web::Data;
 use super::pages::Pages;
 use super::refusals::Refusals;
 use super::response::cookies::Cookies;
+use crate::clock::Clock;
+use crate::domain::locale::Locale;
 use crate::domain::network::TrustedProxies;
 use crate::domain::secret_text::SecretText;
-use crate::flow::Service;
+use crate::flow::{Attempts, DevMailbox, Links, Operators, Services, Sessions, Waiters};
 use crate::metrics::Metrics;
+use crate::token::Tokens;
 
 /// The settings of the HTTP side.
 pub struct HttpSettings {
     /// Scheme, host and port under which people reach the service, without a trailing slash.
     pub public_url: String,
+    /// The application's name, for people.
+    pub app_name: String,
+    /// The language of pages for browsers that name none.
+    pub default_locale: Locale,
     /// Origins of applications whose pages may call the API.
     pub allowed_origins: Vec<String>,
     /// Keys of back ends.
@@ -31,10 +38,19 @@ pub struct HttpSettings {
 
 /// What all handlers share.
 pub struct HttpState {
-    pub(super) service: Arc<Service>,
+    pub(super) attempts: Arc<Attempts>,
+    pub(super) links: Arc<Links>,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) operators: Arc<Operators>,
+    pub(super) mailbox: Arc<DevMailbox>,
+    pub(super) waiters: Arc<Waiters>,
+    pub(super) tokens: Arc<Tokens>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) pages: Pages,
     pub(super) public_url: Arc<str>,
+    pub(super) app_name: String,
+    pub(super) default_locale: Locale,
     pub(super) https: bool,
     pub(super) cookies: Cookies,
     pub(super) trusted_proxies: TrustedProxies,
@@ -49,11 +65,24 @@ impl HttpState {
     ///
     /// # Errors
     /// When a built-in page does not parse.
-    pub fn new(settings: HttpSettings, service: Arc<Service>, metrics: Arc<Metrics>) -> Result<Self, String> {
+    pub fn new(
+        settings: HttpSettings,
+        services: Services,
+        tokens: Arc<Tokens>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, String> {
         let https = settings.public_url.starts_with("https://");
         Ok(Self {
-            pages: Pages::new(&service.settings().app_name)?,
-            service,
+            pages: Pages::new(&settings.app_name)?,
+            attempts: services.attempts,
+            links: services.links,
+            sessions: services.sessions,
+            operators: services.operators,
+            mailbox: services.mailbox,
+            waiters: services.waiters,
+            tokens,
+            clock,
             metrics,
             https,
             cookies: Cookies::new(https),
@@ -63,6 +92,8 @@ impl HttpState {
             allowed_origins: settings.allowed_origins,
             api_keys: settings.api_keys,
             public_url: settings.public_url.into(),
+            app_name: settings.app_name,
+            default_locale: settings.default_locale,
         })
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::domain::email::EmailAddress;
+use crate::domain::email::TypedAddress;
 use crate::domain::ids::AttemptId;
 use crate::domain::keys::{KeyringEntries, SessionAlg};
 use crate::domain::locale::Locale;
@@ -31,7 +31,8 @@ fn at(seconds: i64) -> DateTime<Utc> {
 }
 
 fn mint(tokens: &Tokens, typ: TokenType, n: u8) -> String {
-    let email = EmailAddress::parse(&format!("user{n}@example.com")).unwrap_or_else(|e| panic!("{e}"));
+    let typed = TypedAddress::parse(&format!("user{n}@example.com")).unwrap_or_else(|e| panic!("{e}"));
+    let email = typed.canonical().clone();
     let lives = std::time::Duration::from_mins(10);
     let (nonce, fingerprint) = (Nonce::from_bytes([n; 16]), Fingerprint::from_bytes([n; 16]));
     let attempt = AttemptId::from_uuid(uuid::Uuid::from_u128(n.into()));
@@ -44,7 +45,7 @@ fn mint(tokens: &Tokens, typ: TokenType, n: u8) -> String {
     };
     let particulars = Particulars {
         attempt,
-        email: email.as_str().to_owned(),
+        email: typed,
         purpose: Purpose::SignUp,
         fingerprint: Some(fingerprint),
         network: Some(

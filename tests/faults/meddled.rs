@@ -10,7 +10,10 @@ use chrono::{DateTime, Utc};
 use linkgate::domain::attempt::{Attempt, CodeEntered, LinkState, Refusal, SignedIn, Verdict};
 use linkgate::domain::ids::{AttemptId, SessionId};
 use linkgate::domain::secret::{ConfirmationId, Nonce};
-use linkgate::store::{AttemptStore, Change, Created, StepError, Stepped, Unavailable};
+use linkgate::store::{
+    AttemptStore, Change, Created, PermitStore, SessionStore, StepError, Stepped, Store, TicketStore,
+    Unavailable,
+};
 use tokio::sync::broadcast;
 
 /// What becomes of a command.
@@ -23,19 +26,19 @@ pub(crate) enum Fate {
 
 /// See the module.
 pub(crate) struct Meddled {
-    pub(crate) inner: Arc<dyn AttemptStore>,
+    pub(crate) inner: Arc<dyn Store>,
     fates: Mutex<VecDeque<Fate>>,
     /// What was settled without the inner store's knowing; only when the consume is not atomic.
     torn: Option<Mutex<HashMap<AttemptId, Attempt>>>,
 }
 
 impl Meddled {
-    pub(crate) fn new(inner: Arc<dyn AttemptStore>) -> Self {
+    pub(crate) fn new(inner: Arc<dyn Store>) -> Self {
         Self { inner, fates: Mutex::default(), torn: None }
     }
 
     /// With a consume that reads, pauses, and writes.
-    pub(crate) fn with_a_torn_consume(inner: Arc<dyn AttemptStore>) -> Self {
+    pub(crate) fn with_a_torn_consume(inner: Arc<dyn Store>) -> Self {
         Self { torn: Some(Mutex::default()), ..Self::new(inner) }
     }
 
@@ -163,6 +166,13 @@ impl AttemptStore for Meddled {
         self.meddle(self.inner.reject_mail(id, nonce, now)).await
     }
 
+    fn changes(&self) -> broadcast::Receiver<Change> {
+        self.inner.changes()
+    }
+}
+
+#[async_trait]
+impl TicketStore for Meddled {
     async fn put_ticket(&self, nonce: &Nonce, keep_for: Duration) -> Result<(), Unavailable> {
         self.meddle(self.inner.put_ticket(nonce, keep_for)).await
     }
@@ -170,7 +180,10 @@ impl AttemptStore for Meddled {
     async fn consume_ticket(&self, nonce: &Nonce) -> Result<bool, Unavailable> {
         self.meddle(self.inner.consume_ticket(nonce)).await
     }
+}
 
+#[async_trait]
+impl SessionStore for Meddled {
     async fn end_session(&self, id: SessionId, keep_for: Duration) -> Result<(), Unavailable> {
         self.meddle(self.inner.end_session(id, keep_for)).await
     }
@@ -178,7 +191,10 @@ impl AttemptStore for Meddled {
     async fn session_ended(&self, id: SessionId) -> Result<bool, Unavailable> {
         self.meddle(self.inner.session_ended(id)).await
     }
+}
 
+#[async_trait]
+impl PermitStore for Meddled {
     async fn take_permit(&self, hash: &str, slot: u32, window: Duration) -> Result<bool, Unavailable> {
         self.meddle(self.inner.take_permit(hash, slot, window)).await
     }
@@ -190,12 +206,11 @@ impl AttemptStore for Meddled {
     async fn permit_taken(&self, hash: &str, slot: u32) -> Result<Option<Duration>, Unavailable> {
         self.meddle(self.inner.permit_taken(hash, slot)).await
     }
+}
 
+#[async_trait]
+impl Store for Meddled {
     async fn ping(&self) -> Result<(), Unavailable> {
         self.meddle(self.inner.ping()).await
-    }
-
-    fn changes(&self) -> broadcast::Receiver<Change> {
-        self.inner.changes()
     }
 }

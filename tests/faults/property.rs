@@ -9,8 +9,8 @@ use linkgate::clock::{Clock as _, ManualClock};
 use linkgate::domain::attempt::{Attempt, SignedIn, State, Status};
 use linkgate::domain::ids::AttemptId;
 use linkgate::domain::secret::RelayCode;
-use linkgate::flow::{Confirmed, Decision, FlowError, Redeemed, Service};
-use linkgate::store::AttemptStore;
+use linkgate::flow::{Confirmed, Decision, FlowError, Redeemed, Services};
+use linkgate::store::Store;
 use linkgate::store::memory::MemoryStore;
 use linkgate::store::redis::{RedisOptions, RedisStore};
 use linkgate::token::AttemptGrant;
@@ -19,7 +19,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::meddled::{Fate, Meddled};
 use crate::people::{FAR, NEAR};
-use crate::race::{caller, service, start};
+use crate::race::{caller, services, start};
 use crate::redis_server::RedisServer;
 use crate::support::app::noon;
 
@@ -50,8 +50,7 @@ enum Act {
 }
 
 fn acts() -> impl Strategy<Value = Vec<(Act, Vec<Fate>)>> {
-    let decision =
-        prop_oneof![4 => Just(Decision::Approve), 1 => Just(Decision::Deny), 1 => Just(Decision::Here)];
+    let decision = prop_oneof![4 => Just(Decision::Approve), 1 => Just(Decision::Deny), 1 => Just(Decision::SignInOnThisDevice)];
     let act = prop_oneof![
         6 => (0..OPENERS.len(), any::<bool>(), decision)
             .prop_map(|(opener, newest, decision)| Act::Press { opener, newest, decision }),
@@ -69,7 +68,7 @@ fn acts() -> impl Strategy<Value = Vec<(Act, Vec<Fate>)>> {
 
 /// One attempt, and what everybody was told of it.
 struct Run {
-    service: Arc<Service>,
+    services: Services,
     store: Arc<Meddled>,
     clock: ManualClock,
     id: AttemptId,
@@ -113,9 +112,9 @@ impl Run {
     async fn press(&mut self, press: (usize, String, Decision, String), fates: &[Fate]) {
         let (opener, token, decision, confirmation) = press;
         let caller = caller(OPENERS[opener].0, OPENERS[opener].1);
-        let link = self.service.read_link(&token).unwrap();
+        let link = self.services.links.read(&token).unwrap();
         let result = self
-            .again(fates, async || self.service.decide(&link, decision, &confirmation, &caller).await)
+            .again(fates, async || self.services.links.decide(&link, decision, &confirmation, &caller).await)
             .await;
         let truth = self.truth().await;
         let state = truth.as_ref().map(|truth| truth.state.clone());
@@ -125,7 +124,7 @@ impl Run {
                 self.successes.insert(confirmation);
             }
             Ok(Confirmed::Denied) => assert!(matches!(state, Some(State::Denied(_)))),
-            Ok(Confirmed::AwaitingCode(_)) => assert!(state == Some(State::AwaitingCode)),
+            Ok(Confirmed::AwaitingCode { .. }) => assert!(state == Some(State::AwaitingCode)),
             Err(FlowError::LinkUsed) => {
                 let used = matches!(state, Some(State::Verified(_) | State::Denied(_)));
                 assert!(used, "\"already used\" for a link that nobody used");
@@ -150,7 +149,7 @@ impl Run {
         let caller = caller(OPENERS[opener].0, OPENERS[opener].1);
         self.store.expect(&fates[..fates.len().min(1)]);
         let before = self.truth().await;
-        let seen = self.service.open_link(&token, &caller).await.unwrap();
+        let seen = self.services.links.open(&token, &caller).await.unwrap();
         assert!(before == self.truth().await, "opening changes nothing");
         self.store.expect(&[]);
         let Ok(page) = seen.page else { return };
@@ -161,11 +160,12 @@ impl Run {
 
     async fn type_code(&mut self, right: bool, fates: &[Fate]) {
         let Some(stored) = self.truth().await else { return };
-        let link = self.service.read_link(self.links.last().unwrap()).unwrap();
+        let link = self.services.links.read(self.links.last().unwrap()).unwrap();
         let sound = link.key.relay_code(self.id, &stored.nonce).expose();
         let wrong = if sound == "000000" { "000001" } else { "000000" };
         let code = if right { sound.as_str() } else { wrong };
-        let act = async || self.service.enter_code(&self.grant, RelayCode::parse(code).unwrap()).await;
+        let act =
+            async || self.services.attempts.enter_code(&self.grant, RelayCode::parse(code).unwrap()).await;
         let result = self.again(fates, act).await;
         match result {
             Ok(view) => {
@@ -191,15 +191,18 @@ impl Run {
             }
             Act::TypeCode { right } => self.type_code(right, fates).await,
             Act::Resend => self.resend(fates).await,
-            Act::Cancel => match self.again(fates, async || self.service.cancel(&self.grant).await).await {
-                Ok(()) => assert!(self.truth().await.unwrap().state == State::Canceled),
-                Err(FlowError::AttemptOver) => {}
-                Err(other) => panic!("{other:?}"),
-            },
+            Act::Cancel => {
+                match self.again(fates, async || self.services.attempts.cancel(&self.grant).await).await {
+                    Ok(()) => assert!(self.truth().await.unwrap().state == State::Canceled),
+                    Err(FlowError::AttemptOver) => {}
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
             Act::Redeem => {
                 let caller = caller(OPENERS[0].0, OPENERS[0].1);
-                let result =
-                    self.again(fates, async || self.service.redeem(&self.grant, &caller).await).await;
+                let result = self
+                    .again(fates, async || self.services.attempts.redeem(&self.grant, &caller).await)
+                    .await;
                 if let Ok(Redeemed::Session(session)) = result {
                     let State::Verified(verified) = self.truth().await.unwrap().state else {
                         panic!("a session without a success");
@@ -220,13 +223,14 @@ impl Run {
         // The read comes first; what matters is the step after it.
         let fates = [Fate::Done, *fates.first().unwrap_or(&Fate::Done)];
         let requester = caller(OPENERS[0].0, OPENERS[0].1);
-        let _ = self.again(&fates, async || self.service.resend(&self.grant, &requester).await).await;
-        let mails = self.service.mailbox(Some(&self.grant.particulars.email)).unwrap();
+        let _ =
+            self.again(&fates, async || self.services.attempts.resend(&self.grant, &requester).await).await;
+        let mails = self.services.mailbox.list(Some(self.grant.particulars.email.as_typed())).unwrap();
         let mailed = mails.iter().rev().map(|mail| mail["link"].as_str().unwrap());
         let mailed = mailed.map(|link| link.rsplit('/').next().unwrap().to_owned());
         self.links.truncate(1);
         self.links.extend(mailed);
-        let newest = self.service.read_link(self.links.last().unwrap()).unwrap().nonce;
+        let newest = self.services.links.read(self.links.last().unwrap()).unwrap().nonce;
         // An older link is put back in the background.
         for _ in 0..500 {
             if self.truth().await.is_none_or(|truth| truth.nonce == newest) {
@@ -238,7 +242,8 @@ impl Run {
     }
 
     async fn poll(&mut self, fates: &[Fate]) {
-        let view = self.again(fates, async || self.service.status(&self.grant).await).await.unwrap();
+        let view =
+            self.again(fates, async || self.services.attempts.status(&self.grant).await).await.unwrap();
         let truth = self.truth().await.map_or(Status::Failed, |truth| truth.status(self.now()));
         assert_eq!(view.status, truth);
         // What is over stays so; only what is lost may be lost later.
@@ -255,12 +260,12 @@ impl Run {
     }
 }
 
-async fn holds(store: Arc<dyn AttemptStore>, clock: ManualClock, acts: Vec<(Act, Vec<Fate>)>) {
+async fn holds(store: Arc<dyn Store>, clock: ManualClock, acts: Vec<(Act, Vec<Fate>)>) {
     let store = Arc::new(Meddled::new(store));
-    let service = service(store.clone(), &clock);
-    let (id, grant, link) = start(&service).await;
+    let services = services(store.clone(), &clock);
+    let (id, grant, link) = start(&services).await;
     let mut run = Run {
-        service,
+        services,
         store,
         clock,
         id,
@@ -280,7 +285,7 @@ async fn holds(store: Arc<dyn AttemptStore>, clock: ManualClock, acts: Vec<(Act,
     assert!(run.ended.is_some(), "the attempt never ended");
 }
 
-fn check(cases: u32, store: impl Fn(&ManualClock) -> Arc<dyn AttemptStore>) {
+fn check(cases: u32, store: impl Fn(&ManualClock) -> Arc<dyn Store>) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _inside = runtime.enter();
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
@@ -302,7 +307,6 @@ fn the_promise_holds_in_any_order_on_redis() {
     let redis = RedisServer::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let options = RedisOptions { url: redis.url(), fence: true, ca_pem: None };
-    let store: Arc<dyn AttemptStore> =
-        runtime.block_on(async { Arc::new(RedisStore::connect(&options).unwrap()) });
+    let store: Arc<dyn Store> = runtime.block_on(async { Arc::new(RedisStore::connect(&options).unwrap()) });
     check(60, |_| store.clone());
 }

@@ -17,15 +17,14 @@ use linkgate::domain::redirect::RedirectAllowList;
 use linkgate::domain::secret::ClientSecret;
 use linkgate::domain::sender::Sender;
 use linkgate::flow::{
-    Authority, BackEndOptions, Caller, Client, Confirmed, Decision, FlowError, Service, Settings,
-    StartRequest,
+    Authority, BackEndOptions, Caller, Confirmed, Decision, FlowError, Services, Settings, StartRequest,
 };
 use linkgate::mailer::{Mailer, MailerSettings, TransportSettings};
 use linkgate::metrics::Metrics;
-use linkgate::store::AttemptStore;
+use linkgate::store::Store;
 use linkgate::store::memory::MemoryStore;
 use linkgate::store::redis::{RedisOptions, RedisStore};
-use linkgate::token::{AttemptGrant, TokenSettings, Tokens};
+use linkgate::token::{AttemptGrant, TokenSettings, Tokens, fingerprint};
 use tokio::sync::Barrier;
 
 use crate::fleet::KEY;
@@ -39,10 +38,9 @@ const RACERS: usize = 8;
 const ROUNDS: usize = 40;
 
 /// The use cases on this store, with a mailbox.
-pub(crate) fn service(store: Arc<dyn AttemptStore>, clock: &ManualClock) -> Arc<Service> {
+pub(crate) fn services(store: Arc<dyn Store>, clock: &ManualClock) -> Services {
     let settings = Settings {
         public_url: PUBLIC_URL.to_owned(),
-        app_name: "Example".to_owned(),
         purposes: vec![Purpose::SignIn],
         redirect_urls: RedirectAllowList::default(),
         default_locale: Locale::En,
@@ -68,25 +66,18 @@ pub(crate) fn service(store: Arc<dyn AttemptStore>, clock: &ManualClock) -> Arc<
         templates: None,
     };
     let mailer = Arc::new(Mailer::new(mailer).unwrap());
-    Arc::new(Service::new(
-        settings,
-        tokens,
-        store,
-        mailer,
-        Arc::new(clock.clone()),
-        Arc::new(Metrics::default()),
-    ))
+    Services::new(settings, tokens, store, mailer, Arc::new(clock.clone()), Arc::new(Metrics::default()))
 }
 
 /// Who makes a request.
 pub(crate) fn caller(name: &str, ip: &str) -> Caller {
     let secret = ClientSecret::parse(&format!("client-secret-of-{name:-<16}")).unwrap();
     let network = Network::of(ip.parse().unwrap());
-    Caller { client: Some(Client::new(secret)), network, user_agent: None, locale: None, marks: Vec::new() }
+    Caller { client: Some(fingerprint(&secret)), network, user_agent: None, locale: None, marks: Vec::new() }
 }
 
 /// Starts an attempt whose link is handed out: its id, what polls it, and the token of its link.
-pub(crate) async fn start(service: &Service) -> (AttemptId, AttemptGrant, String) {
+pub(crate) async fn start(services: &Services) -> (AttemptId, AttemptGrant, String) {
     // A denial forbids mails to its address for a while.
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let request = StartRequest {
@@ -102,25 +93,25 @@ pub(crate) async fn start(service: &Service) -> (AttemptId, AttemptGrant, String
             ..BackEndOptions::default()
         },
     };
-    let started = service.start(request, caller("requester", NEAR)).await.unwrap();
-    let grant = service.authorize(&started.id.to_string(), &started.attempt_token).unwrap();
+    let started = services.attempts.start(request, caller("requester", NEAR)).await.unwrap();
+    let grant = services.attempts.authorize(&started.id.to_string(), &started.attempt_token).unwrap();
     let link = started.link.unwrap().rsplit('/').next().unwrap().to_owned();
     (started.id, grant, link)
 }
 
 /// How many of the openers that press at the same moment are told of a success.
-async fn successes(service: &Arc<Service>) -> usize {
-    let (_, _, token) = start(service).await;
+async fn successes(services: &Services) -> usize {
+    let (_, _, token) = start(services).await;
     let together = Arc::new(Barrier::new(RACERS));
     let racers: Vec<_> = (0..RACERS)
         .map(|number| {
-            let (service, token, together) = (service.clone(), token.clone(), together.clone());
+            let (links, token, together) = (services.links.clone(), token.clone(), together.clone());
             tokio::spawn(async move {
                 let caller = caller(&format!("racer-{number}"), NEAR);
-                let opened = service.open_link(&token, &caller).await.unwrap();
+                let opened = links.open(&token, &caller).await.unwrap();
                 let page = opened.page.unwrap_or_else(|error| panic!("{error:?}"));
                 together.wait().await;
-                match service.decide(&opened.link, Decision::Approve, &page.confirmation, &caller).await {
+                match links.decide(&opened.link, Decision::Approve, &page.confirmation, &caller).await {
                     Ok(Confirmed::Verified { .. }) => true,
                     Err(FlowError::LinkUsed) => false,
                     _ => panic!("neither a success nor a used link"),
@@ -136,10 +127,10 @@ async fn successes(service: &Arc<Service>) -> usize {
 }
 
 /// The first round with another number of successes than one.
-async fn first_double(store: Arc<dyn AttemptStore>) -> Option<(usize, usize)> {
-    let service = service(store, &ManualClock::new(noon()));
+async fn first_double(store: Arc<dyn Store>) -> Option<(usize, usize)> {
+    let services = services(store, &ManualClock::new(noon()));
     for round in 0..ROUNDS {
-        let count = successes(&service).await;
+        let count = successes(&services).await;
         if count != 1 {
             return Some((round, count));
         }
@@ -147,7 +138,7 @@ async fn first_double(store: Arc<dyn AttemptStore>) -> Option<(usize, usize)> {
     None
 }
 
-fn memory() -> Arc<dyn AttemptStore> {
+fn memory() -> Arc<dyn Store> {
     Arc::new(MemoryStore::new(Arc::new(ManualClock::new(noon()))))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use linkgate::store::AttemptStore;
+use linkgate::store::Store;
 use linkgate::store::redis::{RedisOptions, RedisStore};
 
 use crate::bench::{Bench, VERIFY, confirmation, nonce, session_id};

@@ -12,7 +12,7 @@ use linkgate::domain::ids::{AttemptId, SessionId};
 use linkgate::domain::secret::{ConfirmationId, Nonce};
 use linkgate::store::memory::MemoryStore;
 use linkgate::store::redis::{RedisOptions, RedisStore};
-use linkgate::store::{AttemptStore, Change, Created, StepError};
+use linkgate::store::{AttemptStore as _, Change, Created, StepError, Store};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -62,7 +62,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A store, and the means to make its time pass.
 pub(crate) struct Bench {
-    pub(crate) store: Arc<dyn AttemptStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: ManualClock,
     /// The server, when it is the test's own.
     pub(crate) redis: Option<RedisServer>,

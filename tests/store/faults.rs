@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use linkgate::store::redis::{RedisOptions, RedisStore};
-use linkgate::store::{AttemptStore, Change, StepError};
+use linkgate::store::{AttemptStore as _, Change, StepError, Store, TicketStore as _};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 
@@ -14,7 +14,7 @@ use crate::redis_server::{RedisServer, free_port};
 /// The limit of each verb, 2 s, and what a slow machine may add.
 const LIMIT: Duration = Duration::from_millis(2500);
 
-async fn fails_in_time(store: &dyn AttemptStore) -> String {
+async fn fails_in_time(store: &dyn Store) -> String {
     let begun = Instant::now();
     let error = store.ping().await.expect_err("nobody is there to answer");
     assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use linkgate::domain::attempt::{Attempt, Refusal, State};
 use linkgate::domain::ids::AttemptId;
 use linkgate::store::redis::{RedisOptions, RedisStore};
-use linkgate::store::{AttemptStore, Created, Stepped};
+use linkgate::store::{AttemptStore, Created, Stepped, Store as _, TicketStore as _};
 
 use crate::bench::{
     Bench, VERIFY, attempt, attempt_id, confirmation, eventually, link, nonce, open, refusal, session_id,

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use linkgate::domain::attempt::{Attempt, CodeEntered, LinkState, Refusal, SignedIn, Verdict, whole_seconds};
 use linkgate::domain::ids::AttemptId;
 use linkgate::domain::secret::{ConfirmationId, Nonce};
-use linkgate::store::{AttemptStore, Change, Created, StepError, Stepped};
+use linkgate::store::{Change, Created, StepError, Stepped, Store};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -108,7 +108,7 @@ impl Run {
         }
     }
 
-    async fn take(&self, step: &Step, store: &dyn AttemptStore) -> Answer {
+    async fn take(&self, step: &Step, store: &dyn Store) -> Answer {
         let now = self.now;
         match *step {
             Step::Wait { .. } => Answer::Nothing,

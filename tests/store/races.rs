@@ -6,7 +6,7 @@ use std::time::Duration;
 use linkgate::domain::attempt::{
     Attempt, CODE_TRIES, CodeEntered, Failure, Refusal, SignedIn, State, Status, Verdict,
 };
-use linkgate::store::{AttemptStore, Created};
+use linkgate::store::{Created, Store};
 use tokio::sync::Barrier;
 
 use crate::bench::{
@@ -34,7 +34,7 @@ on_each_store! {
 async fn race<T, R>(
     bench: &Bench,
     runners: usize,
-    run: impl FnOnce(Arc<dyn AttemptStore>, usize) -> R + Clone,
+    run: impl FnOnce(Arc<dyn Store>, usize) -> R + Clone,
 ) -> Vec<T>
 where
     T: Send + 'static,

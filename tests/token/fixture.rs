@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use linkgate::domain::email::EmailAddress;
+use linkgate::domain::email::{EmailAddress, TypedAddress};
 use linkgate::domain::ids::AttemptId;
 use linkgate::domain::keys::{KeyringEntries, SessionAlg};
 use linkgate::domain::locale::Locale;
@@ -52,6 +52,10 @@ pub(crate) fn tokens() -> Tokens {
     tokens_of(&[key("k1", 1)], URL, SessionAlg::EdDsa)
 }
 
+pub(crate) fn typed(address: &str) -> TypedAddress {
+    TypedAddress::parse(address).unwrap_or_else(|e| panic!("{e}"))
+}
+
 pub(crate) fn email() -> EmailAddress {
     EmailAddress::parse(ADDRESS).unwrap_or_else(|e| panic!("{e}"))
 }
@@ -72,7 +76,7 @@ pub(crate) fn particulars(tokens: &Tokens) -> Particulars {
     let network = linkgate::domain::network::Network::of([192, 0, 2, 1].into());
     Particulars {
         attempt: attempt(),
-        email: ADDRESS.to_owned(),
+        email: typed(ADDRESS),
         purpose: Purpose::SignIn,
         fingerprint: Some(fingerprint()),
         network: Some(tokens.active_key().network_hash(&network)),

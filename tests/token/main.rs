@@ -15,7 +15,7 @@ use linkgate::token::{MAX_TOKEN_LEN, Particulars, TokenError, TokenType};
 
 use fixture::{
     ADDRESS, AUDIENCE, LIVES, START, URL, at, attempt, email, fingerprint, identity, key, mint, nonce, part,
-    particulars, tokens, tokens_of, verdict,
+    particulars, tokens, tokens_of, typed, verdict,
 };
 
 #[track_caller]
@@ -187,7 +187,7 @@ fn minting_again_gives_the_same_token_where_nothing_in_it_is_fresh() {
 fn a_mailed_url_has_at_most_640_bytes_and_nothing_that_mail_programs_break() {
     let tokens = tokens_of(&[key("kid-of-16-chars.", 1)], URL, SessionAlg::EdDsa);
     let particulars = Particulars {
-        email: "an.address.of.40.characters@example.com".replacen("an.", "an0.", 1),
+        email: typed(&"an.address.of.40.characters@example.com".replacen("an.", "an0.", 1)),
         redirect_url: Some(format!("https://app.example.com/{}", "a".repeat(40))),
         browser: Some("Firefox on Windows".to_owned()),
         cross_device: None,
@@ -195,7 +195,10 @@ fn a_mailed_url_has_at_most_640_bytes_and_nothing_that_mail_programs_break() {
         subject: None,
         ..particulars(&tokens)
     };
-    assert_eq!((particulars.email.len(), particulars.redirect_url.as_ref().map(String::len)), (40, Some(64)));
+    assert_eq!(
+        (particulars.email.as_typed().len(), particulars.redirect_url.as_ref().map(String::len)),
+        (40, Some(64))
+    );
     let link = tokens.mint_link(&particulars, &nonce(), at(START), at(START) + LIVES);
     let url = format!("{URL}/v/{link}");
     println!("the mailed URL has {} bytes", url.len());
@@ -208,7 +211,7 @@ fn the_longest_tokens_that_are_minted_are_taken() {
     let tokens = tokens_of(&[key("kid-of-16-chars.", 1)], URL, SessionAlg::EdDsa);
     let particulars = Particulars {
         // As typed: the domain is Unicode, and there are spaces around it.
-        email: format!("{:<1024}", "a@example.com"),
+        email: typed(&format!("{:<1024}", "a@example.com")),
         redirect_url: Some(format!("https://app.example.com/{}", "a".repeat(2024))),
         browser: Some("b".repeat(64)),
         subject: Some(Subject::parse(&"s".repeat(255)).unwrap_or_else(|e| panic!("{e}"))),

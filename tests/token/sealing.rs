@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use linkgate::token::{Particulars, TokenError, TokenType};
 
-use crate::fixture::{ADDRESS, LIVES, SEALED, START, at, mint, nonce, part, particulars, tokens, verdict};
+use crate::fixture::{
+    ADDRESS, LIVES, SEALED, START, at, mint, nonce, part, particulars, tokens, typed, verdict,
+};
 
 /// Whether `needle` stands in `hay`, in any case.
 fn has(hay: &[u8], needle: &[u8]) -> bool {
@@ -76,7 +78,7 @@ fn one_address_is_sealed_differently_in_each_token() {
 fn the_claims_of_one_token_do_not_go_with_the_signature_of_another() {
     let tokens = tokens();
     let mine = mint(&tokens, TokenType::Link);
-    let victim = Particulars { email: "victim@example.com".to_owned(), ..particulars(&tokens) };
+    let victim = Particulars { email: typed("victim@example.com"), ..particulars(&tokens) };
     let theirs = tokens.mint_link(&victim, &nonce(), at(START), at(START) + LIVES);
     let mut claims = part(&mine, 1);
     claims["em"] = part(&theirs, 1)["em"].clone();

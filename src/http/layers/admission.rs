@@ -15,6 +15,7 @@ use crate::http::request::limits::MAX_REQUEST_PART;
 use crate::http::response::codes::Code;
 use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
+use crate::metrics::LimitScope;
 
 /// Rejects requests that no route should see.
 pub(super) fn admit(request: &ServiceRequest) -> Result<(), Problem> {
@@ -31,7 +32,7 @@ pub(super) fn admit(request: &ServiceRequest) -> Result<(), Problem> {
     // An API key could be guessed, so it is not looked at once its network has spent its refusals.
     if bearer(request.headers()).is_some()
         && !is_signed(request.headers())
-        && let Some(after) = state.refusals.spent(network(request.request()), state.service.now())
+        && let Some(after) = state.refusals.spent(network(request.request()), state.clock.now())
     {
         return Err(too_many(state, after));
     }
@@ -63,16 +64,16 @@ pub(super) fn limit_refusals(response: &mut ServiceResponse<BoxBody>) {
     }
     let request = response.request();
     let state = HttpState::of(request);
-    let Some(after) = state.refusals.count(network(request), state.service.now()) else { return };
+    let Some(after) = state.refusals.count(network(request), state.clock.now()) else { return };
     let problem = too_many(state, after);
     let replacement = match Wants::of(request) {
-        Wants::Page => state.pages.problem(&problem, state.service.settings().default_locale),
+        Wants::Page => state.pages.problem(&problem, state.default_locale),
         Wants::Json | Wants::Either => problem.error_response(),
     };
     errors::replace(response, replacement);
 }
 
 fn too_many(state: &HttpState, after: Duration) -> Problem {
-    state.metrics.limited("refusals");
+    state.metrics.limited(LimitScope::Refusals);
     Problem::after(Code::RateLimited, after)
 }

@@ -10,11 +10,11 @@ use super::headers::{LINKGATE_CLIENT, cookie, single, user_agent};
 use crate::domain::locale::Locale;
 use crate::domain::network::Network;
 use crate::domain::secret::ClientSecret;
-use crate::flow::{Caller, Client};
+use crate::flow::Caller;
 use crate::http::response::cookies::Cookies;
 use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
-use crate::token::fresh_bytes;
+use crate::token::{fingerprint, fresh_bytes};
 
 /// Who sends a request, and how it proves that.
 pub(crate) struct RequestIdentity {
@@ -34,7 +34,7 @@ impl RequestIdentity {
     /// Makes the caller a client if it is none yet; returns the secret that its browser must then keep.
     pub(crate) fn ensure_client(&mut self) -> Option<ClientSecret> {
         let secret = self.caller.client.is_none().then(|| ClientSecret::from_bytes(&fresh_bytes()))?;
-        self.caller.client = ClientSecret::parse(secret.expose()).ok().map(Client::new);
+        self.caller.client = Some(fingerprint(&secret));
         Some(secret)
     }
 }
@@ -65,7 +65,7 @@ fn identify(request: &HttpRequest) -> Result<RequestIdentity, Problem> {
     };
     let languages = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let caller = Caller {
-        client: secret.map(Client::new),
+        client: secret.as_ref().map(fingerprint),
         network: network(request),
         user_agent: None,
         locale: languages.and_then(Locale::negotiate),

@@ -120,7 +120,6 @@ impl From<FlowError> for Problem {
             FlowError::InvalidEmailAddress => Self::new(Code::InvalidEmailAddress),
             FlowError::RedirectNotAllowed => Self::new(Code::RedirectUrlNotAllowed),
             FlowError::PurposeDisabled => Self::new(Code::PurposeDisabled),
-            FlowError::ApiKeyInvalid => Self::new(Code::ApiKeyInvalid),
             FlowError::AttemptTokenInvalid => Self::new(Code::AttemptTokenInvalid),
             FlowError::SessionRequired => Self::new(Code::SessionRequired),
             FlowError::AttemptNotFound => Self::new(Code::AttemptNotFound),

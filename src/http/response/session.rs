@@ -1,15 +1,17 @@
 //! A session: as JSON, and as the cookies of the browser that holds it.
 
+use std::borrow::Cow;
+
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::cookies::SetCookie;
 use crate::domain::email::EmailAddress;
-use crate::flow::{CurrentSession, OpenerSession, SessionGrant};
+use crate::flow::{OpenerSession, SessionGrant};
 use crate::http::request::identity::RequestIdentity;
 use crate::http::state::HttpState;
-use crate::token::Identity;
+use crate::token::{Identity, Renewal, client_id};
 
 /// A session as JSON.
 #[derive(Serialize)]
@@ -21,7 +23,7 @@ pub(crate) struct SessionJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_in: Option<u64>,
     expires_at: DateTime<Utc>,
-    client_id: Option<&'a str>,
+    client_id: Option<Cow<'a, str>>,
     user: UserJson<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     renewal_token: Option<&'a str>,
@@ -34,7 +36,7 @@ struct UserJson<'a> {
 }
 
 impl<'a> SessionJson<'a> {
-    fn new(identity: &'a Identity, client_id: Option<&'a str>, expires_at: DateTime<Utc>) -> Self {
+    fn new(identity: &'a Identity, client_id: Option<Cow<'a, str>>, expires_at: DateTime<Utc>) -> Self {
         Self {
             object: "session",
             id: identity.session.to_string(),
@@ -53,14 +55,18 @@ impl<'a> SessionJson<'a> {
             session_token: Some(&session.session_token),
             expires_in: Some(session.expires_in.as_secs()),
             renewal_token: session.renewal_token.as_deref().filter(|_| with_renewal_token),
-            ..Self::new(&session.identity, session.client_id.as_deref(), session.expires_at)
+            ..Self::new(
+                &session.identity,
+                session.client_id.as_deref().map(Cow::Borrowed),
+                session.expires_at,
+            )
         }
     }
 }
 
-impl<'a> From<&'a CurrentSession> for SessionJson<'a> {
-    fn from(session: &'a CurrentSession) -> Self {
-        Self::new(&session.identity, Some(&session.client_id), session.expires_at)
+impl<'a> From<&'a Renewal> for SessionJson<'a> {
+    fn from(session: &'a Renewal) -> Self {
+        Self::new(&session.identity, Some(client_id(&session.fingerprint).into()), session.expires_at)
     }
 }
 
@@ -74,7 +80,7 @@ pub(crate) fn session_response(
     if !who.by_header
         && let Some(renewal) = &session.renewal_token
     {
-        response.append_header(state.cookies.for_session(renewal, session.expires_at, state.service.now()));
+        response.append_header(state.cookies.for_session(renewal, session.expires_at, state.clock.now()));
     }
     if let Some(cookie) = verified_cookie(state, who, &session.identity.email) {
         response.append_header(cookie);
@@ -89,7 +95,7 @@ pub(crate) fn verified_cookie(
     email: &EmailAddress,
 ) -> Option<SetCookie> {
     let client = who.caller.client.as_ref().filter(|_| !who.by_header)?;
-    let mark = state.service.address_mark(&client.fingerprint, email);
+    let mark = state.sessions.address_mark(client, email);
     Some(state.cookies.for_verified(mark, &who.caller.marks))
 }
 
@@ -99,6 +105,6 @@ pub(crate) fn opener_cookies(
     session: &OpenerSession,
     who: &RequestIdentity,
 ) -> impl Iterator<Item = SetCookie> {
-    let renewal = state.cookies.for_session(&session.renewal_token, session.expires_at, state.service.now());
+    let renewal = state.cookies.for_session(&session.renewal_token, session.expires_at, state.clock.now());
     std::iter::once(renewal).chain(verified_cookie(state, who, session.email()))
 }

@@ -5,7 +5,6 @@ use actix_web::web::{Data, Path};
 use serde_json::json;
 
 use crate::domain::ids::{AttemptId, SessionId};
-use crate::flow::ConfirmedBy;
 use crate::http::request::authority::ApiKeyHolder;
 use crate::http::response::codes::Code;
 use crate::http::response::problem::Problem;
@@ -17,7 +16,7 @@ pub(super) async fn attempt(
     id: Path<String>,
     _: ApiKeyHolder,
 ) -> Result<HttpResponse, Problem> {
-    let report = state.service.report(attempt_id(&id)?).await?;
+    let report = state.operators.report(attempt_id(&id)?).await?;
     Ok(HttpResponse::Ok().json(json!({
         "object": "attempt_report",
         "id": report.id.to_string(),
@@ -30,7 +29,7 @@ pub(super) async fn attempt(
         "expires_at": report.expires_at,
         "resend_after": report.resend_after,
         "verified_at": report.verified_at,
-        "confirmed_by": report.confirmed_by.map(ConfirmedBy::as_str),
+        "confirmed_by": report.confirmed_by,
         "signed_in": report.signed_in,
         "code_tries_left": report.code_tries_left,
         "hint": report.hint,
@@ -43,7 +42,7 @@ pub(super) async fn end_attempt(
     id: Path<String>,
     _: ApiKeyHolder,
 ) -> Result<HttpResponse, Problem> {
-    state.service.end_attempt(attempt_id(&id)?).await?;
+    state.operators.end_attempt(attempt_id(&id)?).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -56,7 +55,7 @@ pub(super) async fn end_session(
     let id: SessionId = id.parse().map_err(|_| {
         Problem::with_detail(Code::NotFound, "A session id is sess_ and 32 hexadecimal digits.")
     })?;
-    state.service.end_session(id).await?;
+    state.operators.end_session(id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -47,7 +47,7 @@ fn refuse_other_hosts(state: &HttpState, request: &HttpRequest) -> Result<(), Pr
 }
 
 fn mails(state: &HttpState, to: Option<&str>) -> Result<Vec<Value>, Problem> {
-    state.service.mailbox(to).ok_or_else(|| Problem::new(Code::NotFound))
+    state.mailbox.list(to).ok_or_else(|| Problem::new(Code::NotFound))
 }
 
 /// `GET /dev/mailbox`
@@ -68,7 +68,7 @@ pub(super) async fn mailbox(state: Data<HttpState>, request: HttpRequest) -> Res
 }
 
 fn one(state: &HttpState, id: &str) -> Result<Value, Problem> {
-    state.service.mailbox_mail(id).ok_or_else(|| Problem::new(Code::NotFound))
+    state.mailbox.get(id).ok_or_else(|| Problem::new(Code::NotFound))
 }
 
 /// `GET /dev/mailbox/{id}`

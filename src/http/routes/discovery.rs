@@ -9,6 +9,7 @@ use actix_web::web::{Data, Path};
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 
+use crate::domain::keys::JWKS_MAX_AGE;
 use crate::domain::locale::Locale;
 use crate::http::pages::{API_YAML, CspPolicy};
 use crate::http::request::accept::Wants;
@@ -32,9 +33,9 @@ const FOR_A_WHILE: (actix_web::http::header::HeaderName, &str) = (CACHE_CONTROL,
 /// `GET /.well-known/jwks.json`
 pub(super) async fn jwks(state: Data<HttpState>) -> HttpResponse {
     HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "max-age=300"))
+        .insert_header((CACHE_CONTROL, format!("max-age={}", JWKS_MAX_AGE.as_secs())))
         .content_type("application/jwk-set+json")
-        .body(state.service.jwks().to_string())
+        .body(state.tokens.jwks_text().to_string())
 }
 
 /// `GET /openapi.yaml`

@@ -24,7 +24,7 @@ pub(crate) async fn open(
     who: RequestIdentity,
 ) -> Result<HttpResponse, Problem> {
     let request = LinkRequest::by_client(token.into_inner(), wants, who);
-    let reply = match state.service.open_link(&request.token, &request.who.caller).await {
+    let reply = match state.links.open(&request.token, &request.who.caller).await {
         Ok(OpenedLink { link, page: Ok(page) }) => LinkReply::Opened(link, page),
         Ok(OpenedLink { link, page: Err(error) }) => LinkReply::Refused(Some(link), error.into()),
         Err(error) => LinkReply::Refused(None, error.into()),
@@ -56,7 +56,7 @@ pub(crate) async fn decide(
     let wants = if body.is_json() { Wants::Json } else { wants };
     let request = LinkRequest { token: token.into_inner(), wants, who, new_client: None };
     to_completion(async move {
-        let reply = match state.service.read_link(&request.token) {
+        let reply = match state.links.read(&request.token) {
             Ok(link) => take_decision(&state, &request, link, press).await,
             Err(error) => LinkReply::Refused(None, error.into()),
         };
@@ -68,7 +68,7 @@ pub(crate) async fn decide(
 async fn take_decision(state: &HttpState, request: &LinkRequest, link: Link, press: Press) -> LinkReply {
     let caller = &request.who.caller;
     let decided = async {
-        let confirmed = state.service.decide(&link, press.decision, &press.confirmation, caller).await?;
+        let confirmed = state.links.decide(&link, press.decision, &press.confirmation, caller).await?;
         let session = session_for_header(state, request, &confirmed).await?;
         Ok::<_, FlowError>((confirmed, session))
     };
@@ -85,10 +85,10 @@ async fn session_for_header(
     confirmed: &Confirmed,
 ) -> Result<Option<SessionGrant>, FlowError> {
     match confirmed {
-        Confirmed::Verified { here: Some(here), .. }
+        Confirmed::Verified { opener_session: Some(here), .. }
             if request.who.by_header && request.wants == Wants::Json =>
         {
-            state.service.opener_session(here, &request.who.caller).await.map(Some)
+            state.sessions.open_for_opener(here, &request.who.caller).await.map(Some)
         }
         _ => Ok(None),
     }
@@ -107,8 +107,8 @@ pub(crate) async fn reissue(
     // The opener may become the requester of a new attempt.
     let request = LinkRequest::by_client(token.into_inner(), wants, who.with_user_agent(&http));
     to_completion(async move {
-        let reply = match state.service.read_link(&request.token) {
-            Ok(link) => match state.service.reissue(&link, &request.who.caller).await {
+        let reply = match state.links.read(&request.token) {
+            Ok(link) => match state.links.reissue(&link, &request.who.caller).await {
                 Ok(reissued) => LinkReply::Reissued(link, reissued),
                 Err(error) => LinkReply::Refused(Some(link), error.into()),
             },

@@ -9,13 +9,16 @@ use actix_web::web::{Data, get, resource};
 use actix_web::{App, Error, HttpResponse};
 use serde_json::json;
 
-use crate::flow::Service;
+use crate::clock::Clock;
+use crate::flow::{Operators, Services, Waiters};
 use crate::http::layers::errors::explain_errors;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 
 /// What the probes know.
 pub struct OpsState {
-    service: Arc<Service>,
+    operators: Arc<Operators>,
+    waiters: Arc<Waiters>,
+    clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     /// Whether a store lost later turns readiness off, too.
     strict: bool,
@@ -26,8 +29,9 @@ pub struct OpsState {
 impl OpsState {
     /// Nothing has been seen yet.
     #[must_use]
-    pub fn new(service: Arc<Service>, metrics: Arc<Metrics>, strict: bool) -> Self {
-        Self { service, metrics, strict, seen_store: AtomicBool::new(false) }
+    pub fn new(services: &Services, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, strict: bool) -> Self {
+        let (operators, waiters) = (services.operators.clone(), services.waiters.clone());
+        Self { operators, waiters, clock, metrics, strict, seen_store: AtomicBool::new(false) }
     }
 }
 
@@ -52,11 +56,11 @@ async fn live() -> HttpResponse {
 
 /// Whether traffic should come here, and whether the store answers.
 async fn readiness(state: &OpsState) -> (bool, bool) {
-    let store = state.service.ping_store().await.is_ok();
+    let store = state.operators.store_answers().await;
     if store {
         state.seen_store.store(true, Ordering::Relaxed);
     }
-    let draining = state.service.waiters().is_draining();
+    let draining = state.waiters.is_draining();
     (!draining && state.seen_store.load(Ordering::Relaxed) && (store || !state.strict), store)
 }
 
@@ -66,7 +70,7 @@ async fn ready(state: Data<OpsState>) -> HttpResponse {
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(json!({
         "status": if ready { "ready" } else { "not_ready" },
-        "draining": state.service.waiters().is_draining(),
+        "draining": state.waiters.is_draining(),
         "store": if store { "up" } else { "down" },
     }))
 }
@@ -74,7 +78,7 @@ async fn ready(state: Data<OpsState>) -> HttpResponse {
 /// `GET /metrics`. It asks the store, so that what it says of it is true where nobody probes and nobody signs in.
 async fn metrics(state: Data<OpsState>) -> HttpResponse {
     // Before the store, which may take its time: the scrape begins now.
-    let now = state.service.now();
+    let now = state.clock.now();
     let (ready, _) = readiness(&state).await;
     state.metrics.scraped(ready, now);
     HttpResponse::Ok().content_type(CONTENT_TYPE).body(state.metrics.render())

@@ -32,11 +32,11 @@ pub(super) async fn read(request: ServiceRequest) -> Result<ServiceResponse, Err
 async fn status_or_wait(request: &ServiceRequest) -> Result<HttpResponse, Problem> {
     let AuthorizedAttempt(grant) = AuthorizedAttempt::of(request.request())?;
     let (wait, seen) = wait_parameters(request.request())?;
-    let service = HttpState::of(request.request()).service.clone();
+    let attempts = HttpState::of(request.request()).attempts.clone();
     if wait.is_zero() {
-        return Ok(attempt_response(&service.status(&grant).await?));
+        return Ok(attempt_response(&attempts.status(&grant).await?));
     }
-    let response = async move { respond(service.wait(&grant, seen, wait).await) };
+    let response = async move { respond(attempts.wait(&grant, seen, wait).await) };
     Ok(parking::wait(request, response).await)
 }
 
@@ -52,16 +52,16 @@ pub(super) async fn events(
     state: Data<HttpState>,
     AuthorizedAttempt(grant): AuthorizedAttempt,
 ) -> Result<HttpResponse, Problem> {
-    let first = state.service.status(&grant).await?;
+    let first = state.attempts.status(&grant).await?;
     let stream = futures_util::stream::unfold(Next::Send(first), move |next| {
-        let (service, grant) = (state.service.clone(), grant.clone());
+        let (attempts, grant) = (state.attempts.clone(), grant.clone());
         async move {
             let (seen, text) = match next {
                 Next::End => return None,
                 Next::Send(view) => (view.status, event(&view)),
                 Next::Wait(seen) => {
                     let begun = Instant::now();
-                    match service.wait(&grant, seen, HEARTBEAT).await {
+                    match attempts.wait(&grant, seen, HEARTBEAT).await {
                         Ok(view) if view.status != seen => (view.status, event(&view)),
                         Ok(_) if begun.elapsed() >= HEARTBEAT => (seen, ": still waiting\n\n".to_owned()),
                         // Too early: this replica drains, or too many wait. The client reconnects.

@@ -15,11 +15,11 @@ pub(super) fn opened(state: &HttpState, link: &Link, page: &LinkPage) -> HttpRes
         "object": "link",
         "status": page.status,
         "purpose": link.particulars.purpose,
-        "email_address": link.particulars.email,
+        "email_address": link.particulars.email.canonical().as_str(),
         "requested_at": link.issued_at,
         "expires_at": link.expires_at,
         "requested_from": link.particulars.browser,
-        "application": state.service.settings().app_name,
+        "application": state.app_name,
         "opener": page.opener,
         "confirm": page.confirm,
         "sign_in_here": page.sign_in_here,
@@ -43,7 +43,7 @@ pub(super) fn decided(
     });
     match confirmed {
         Confirmed::Denied => body["status"] = "denied".into(),
-        Confirmed::AwaitingCode(code) => {
+        Confirmed::AwaitingCode { code, .. } => {
             body["status"] = "awaiting_code".into();
             body["relay_code"] = code.expose().into();
         }

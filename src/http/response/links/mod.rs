@@ -100,7 +100,7 @@ impl LinkReply {
             Self::Decided { link, confirmed, press, .. } => {
                 let mut response = match redirect_url(state, &link, &confirmed) {
                     Some(url) => redirect(&url),
-                    None => page::decided(state, &link, &confirmed, &press, &request.who),
+                    None => page::decided(state, &link, &confirmed, &press),
                 };
                 set_opener_cookies(&mut response, state, &confirmed, &request.who);
                 Ok(response)
@@ -118,7 +118,7 @@ impl LinkReply {
             Self::Refused(_, problem) if wants != Wants::Page => Err(problem),
             Self::Refused(Some(link), problem) => Ok(page::refused(state, &link, &request.token, &problem)),
             Self::Refused(None, problem) => {
-                let locale = request.who.caller.locale.unwrap_or(state.service.settings().default_locale);
+                let locale = request.who.caller.locale.unwrap_or(state.default_locale);
                 Ok(state.pages.problem(&problem, locale))
             }
         }
@@ -132,7 +132,7 @@ fn set_opener_cookies(
     confirmed: &Confirmed,
     who: &RequestIdentity,
 ) {
-    if let Confirmed::Verified { here: Some(session), .. } = confirmed
+    if let Confirmed::Verified { opener_session: Some(session), .. } = confirmed
         && !who.by_header
     {
         for (name, cookie) in opener_cookies(state, session, who) {
@@ -150,16 +150,16 @@ fn redirect_url(state: &HttpState, link: &Link, confirmed: &Confirmed) -> Option
     let (status, session, ticket) = match confirmed {
         Confirmed::Verified { session, ticket, .. } => ("verified", *session, ticket.as_deref()),
         Confirmed::Denied => ("denied", None, None),
-        Confirmed::AwaitingCode(_) => return None,
+        Confirmed::AwaitingCode { .. } => return None,
     };
     let session = session.map(|id| id.to_string());
     let mut parameters = vec![("__linkgate_status", status)];
     parameters.extend(session.as_deref().map(|session| ("__linkgate_session", session)));
     parameters.extend(ticket.map(|ticket| ("__linkgate_ticket", ticket)));
-    Some(state.service.redirect_of(link)?.with_params(&parameters))
+    Some(state.links.redirect_of(link)?.with_params(&parameters))
 }
 
 /// Where a link leads that did not work: the redirect URL with this status.
 fn continue_url(state: &HttpState, link: &Link, status: Option<&str>) -> Option<String> {
-    Some(state.service.redirect_of(link)?.with_params(&[("__linkgate_status", status?)]))
+    Some(state.links.redirect_of(link)?.with_params(&[("__linkgate_status", status?)]))
 }

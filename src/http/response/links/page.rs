@@ -10,7 +10,6 @@ use crate::domain::attempt::SignedIn;
 use crate::domain::policy::{Confirm, Purpose};
 use crate::flow::{Confirmed, LinkPage};
 use crate::http::pages::{CspPolicy, Forms, Scripts, human_browser, human_time};
-use crate::http::request::identity::RequestIdentity;
 use crate::http::response::codes::{Code, NewLink};
 use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
@@ -36,20 +35,14 @@ pub(crate) fn opened(state: &HttpState, link: &Link, page: &LinkPage) -> HttpRes
 }
 
 /// The page after a decision, where no redirect URL leads on.
-pub(super) fn decided(
-    state: &HttpState,
-    link: &Link,
-    confirmed: &Confirmed,
-    press: &Press,
-    who: &RequestIdentity,
-) -> HttpResponse {
+pub(super) fn decided(state: &HttpState, link: &Link, confirmed: &Confirmed, press: &Press) -> HttpResponse {
     let locale = link.particulars.locale;
     let outcome = match confirmed {
-        Confirmed::AwaitingCode(code) => {
+        Confirmed::AwaitingCode { code, sign_in_here } => {
             let values = context! {
                 relay_code => code.expose(),
                 confirmation => press.confirmation.as_str(),
-                sign_in_here => state.service.offers_sign_in_here(link, &who.caller),
+                sign_in_here,
                 ..facts(link)
             };
             let policy = forms_policy(state, link);
@@ -82,7 +75,7 @@ pub(super) fn reissued(state: &HttpState, link: &Link) -> HttpResponse {
 pub(super) fn refused(state: &HttpState, link: &Link, token: &str, problem: &Problem) -> HttpResponse {
     let new_link = match problem.code.new_link() {
         NewLink::Always => true,
-        NewLink::IfPossible => state.service.may_start_over(link),
+        NewLink::IfPossible => state.links.may_start_over(link),
         NewLink::Never => false,
     };
     let values = context! {
@@ -104,7 +97,7 @@ fn facts(link: &Link) -> Value {
     let particulars = &link.particulars;
     let locale = particulars.locale;
     context! {
-        email_address => particulars.email.as_str(),
+        email_address => particulars.email.canonical().as_str(),
         purpose => particulars.purpose.as_str(),
         requested_at => human_time(link.issued_at, locale),
         requested_from => particulars.browser.as_deref().map(|browser| human_browser(browser, locale)),
@@ -113,6 +106,6 @@ fn facts(link: &Link) -> Value {
 
 /// The forms of a link's page lead to this server, which may redirect to the application.
 fn forms_policy(state: &HttpState, link: &Link) -> CspPolicy {
-    let forms = state.service.redirect_of(link).map_or(Forms::Own, |url| Forms::OwnAnd(url.origin()));
+    let forms = state.links.redirect_of(link).map_or(Forms::Own, |url| Forms::OwnAnd(url.origin()));
     CspPolicy { forms, ..CspPolicy::default() }
 }

@@ -1,0 +1,239 @@
+//! Issues an attempt: takes the permits, writes the attempt, mails its first link.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::error::FlowError;
+use super::limits::{Limits, MailRequest, Permission, Permits};
+use super::pace::Pace;
+use super::settings::{ATTEMPT_GRACE, RESEND_INTERVAL, Settings};
+use super::time::now_secs;
+use super::waiters::Waiters;
+use crate::clock::Clock;
+use crate::domain::attempt::{Attempt, CODE_TRIES, State};
+use crate::domain::ids::AttemptId;
+use crate::domain::secret::Nonce;
+use crate::mailer::{LinkMail, MailError, Mailer};
+use crate::metrics::{MailOutcome, Metrics};
+use crate::store::{AttemptStore, Created};
+use crate::token::{NetworkHash, Particulars, Tokens, fresh_bytes};
+
+/// How long a repeated start waits for the first one's mail.
+const REPEAT_WAITS: Duration = Duration::from_secs(12);
+
+/// An attempt to be issued.
+#[expect(clippy::struct_excessive_bools, reason = "the four are independent of each other")]
+pub(super) struct NewAttempt {
+    pub(super) particulars: Particulars,
+    /// The requester's network, as each key of the ring hashes it, the active key first. Empty if unknown.
+    pub(super) networks: Vec<NetworkHash>,
+    /// Whether the requester's client has verified the address before.
+    pub(super) has_verified: bool,
+    pub(super) link_ttl: TimeDelta,
+    pub(super) by_api_key: bool,
+    /// Whether the request may come again and then gets the same attempt.
+    pub(super) repeatable: bool,
+    /// Whether the link is mailed, not returned.
+    pub(super) deliver: bool,
+}
+
+/// An attempt that is in the store and, if it was to be delivered, with the relay.
+pub(super) struct Issued {
+    pub(super) attempt: Attempt,
+    /// The URL of the link; `None` if an earlier request has mailed it.
+    pub(super) link: Option<String>,
+}
+
+impl NewAttempt {
+    /// What the store keeps of the attempt.
+    fn record(&self, now: DateTime<Utc>) -> Attempt {
+        let expires_at = now + self.link_ttl;
+        Attempt {
+            nonce: Nonce::from_bytes(fresh_bytes()),
+            created_at: now,
+            expires_at,
+            ends_at: expires_at + ATTEMPT_GRACE,
+            resend_after: now + RESEND_INTERVAL,
+            code_tries_left: CODE_TRIES,
+            mailing: self.repeatable && self.deliver,
+            by_api_key: self.by_api_key,
+            state: State::Pending,
+        }
+    }
+}
+
+/// Issues attempts and, in [`super::replace`], further links of an attempt.
+pub(super) struct Issuer {
+    pub(super) settings: Arc<Settings>,
+    pub(super) tokens: Arc<Tokens>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) mailer: Arc<Mailer>,
+    pub(super) pace: Pace,
+    pub(super) store: Arc<dyn AttemptStore>,
+    pub(super) waiters: Arc<Waiters>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Issuer {
+    /// Issues the attempt, or finds the one that an earlier request has issued.
+    ///
+    /// # Errors
+    /// [`FlowError::RateLimited`], [`FlowError::DomainRefused`], [`FlowError::StoreUnavailable`];
+    /// [`FlowError::MailRejected`] and [`FlowError::MailUnavailable`] leave no attempt behind.
+    pub(super) async fn issue(&self, new: &NewAttempt) -> Result<Issued, FlowError> {
+        let permits = match self.permission(new).await? {
+            Permission::Granted(permits) => permits,
+            Permission::UsedUp(left) => {
+                // A repetition sends no mail and gets the same answer as before.
+                let existing = self.issued_before(new).await?.ok_or(FlowError::RateLimited(left))?;
+                return self.repeat(new, existing).await;
+            }
+        };
+        let issued = self.create_and_mail(new).await;
+        let mailed = match &issued {
+            Ok(issued) => issued.link.is_some(),
+            // The relay has seen the mail: it counts.
+            Err(error) => matches!(error, FlowError::MailRejected),
+        };
+        if !mailed {
+            self.limits.give_back(permits).await;
+        }
+        issued
+    }
+
+    async fn permission(&self, new: &NewAttempt) -> Result<Permission, FlowError> {
+        let email = new.particulars.email.canonical();
+        if !new.deliver {
+            self.limits.check_denied(email, &new.networks).await?;
+            return Ok(Permission::Granted(Permits::default()));
+        }
+        let request = MailRequest {
+            email,
+            networks: &new.networks,
+            // A back end acts for many people: its own limit would lock all of them out.
+            client: new.particulars.fingerprint.filter(|_| new.has_verified || !new.by_api_key),
+            has_verified: new.has_verified,
+        };
+        self.limits.take(&request).await
+    }
+
+    async fn issued_before(&self, new: &NewAttempt) -> Result<Option<Attempt>, FlowError> {
+        if !new.repeatable {
+            return Ok(None);
+        }
+        let existing = self.store.read(new.particulars.attempt).await?;
+        Ok(existing.filter(|existing| !existing.is_abandoned(now_secs(&*self.clock))))
+    }
+
+    /// Answers a repetition as the first request was answered.
+    async fn repeat(&self, new: &NewAttempt, existing: Attempt) -> Result<Issued, FlowError> {
+        let attempt =
+            if existing.mailing { self.first_mail(new.particulars.attempt).await? } else { existing };
+        let link = (!new.deliver).then(|| self.mint_link(new, &attempt));
+        Ok(Issued { attempt, link })
+    }
+
+    async fn create_and_mail(&self, new: &NewAttempt) -> Result<Issued, FlowError> {
+        let now = now_secs(&*self.clock);
+        let attempt = new.record(now);
+        let id = new.particulars.attempt;
+        if let Created::Exists(existing) = self.store.create(id, &attempt, attempt.ends_at, now).await? {
+            return self.repeat(new, existing).await;
+        }
+        let link = self.mint_link(new, &attempt);
+        if new.deliver {
+            self.mail_first(new, &attempt, &link).await?;
+        }
+        self.metrics.attempt_started(new.particulars.purpose);
+        Ok(Issued { attempt: Attempt { mailing: false, ..attempt }, link: Some(link) })
+    }
+
+    fn mint_link(&self, new: &NewAttempt, attempt: &Attempt) -> String {
+        let issued_at = attempt.expires_at - new.link_ttl;
+        self.link_url(&new.particulars, &attempt.nonce, issued_at, attempt.expires_at)
+    }
+
+    /// Mails the first link. An attempt whose mail fails is removed from the store.
+    async fn mail_first(&self, new: &NewAttempt, attempt: &Attempt, link: &str) -> Result<(), FlowError> {
+        let id = new.particulars.attempt;
+        let failure = match self.mail(&new.particulars, link, new.link_ttl).await {
+            Ok(()) => None,
+            // Browsers must not learn which mailboxes exist.
+            Err(MailError::Rejected) if !new.by_api_key => None,
+            Err(MailError::Rejected) => Some(FlowError::MailRejected),
+            Err(MailError::Unavailable(reason)) => Some(FlowError::MailUnavailable(reason)),
+        };
+        match failure {
+            Some(failure) => {
+                if let Err(error) = self.store.discard(id, &attempt.nonce).await {
+                    log::warn!(reason:% = error; "an attempt without a mail stays in the store until it expires");
+                }
+                Err(failure)
+            }
+            None if attempt.mailing => Ok(self.store.mail_accepted(id, &attempt.nonce).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for the first mail of an attempt, which another request is sending now.
+    async fn first_mail(&self, id: AttemptId) -> Result<Attempt, FlowError> {
+        let failed =
+            || FlowError::MailUnavailable("the first request with this idempotency key failed".to_owned());
+        let mailed = self.waiters.until(id, |attempt| attempt.as_ref().is_none_or(|a| !a.mailing));
+        match tokio::time::timeout(REPEAT_WAITS, mailed).await {
+            Ok(attempt) => attempt?.ok_or_else(failed),
+            Err(_) => Err(failed()),
+        }
+    }
+
+    /// The URL of a link. The same arguments give the same URL.
+    pub(super) fn link_url(
+        &self,
+        particulars: &Particulars,
+        nonce: &Nonce,
+        issued_at: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> String {
+        let token = self.tokens.mint_link(particulars, nonce, issued_at, expires_at);
+        format!("{}/v/{token}", self.settings.public_url)
+    }
+
+    /// Hands a link to the relay. A rejection takes as long as an acceptance; see [`Pace`].
+    pub(super) async fn mail(
+        &self,
+        particulars: &Particulars,
+        link: &str,
+        valid_for: TimeDelta,
+    ) -> Result<(), MailError> {
+        let mail = LinkMail {
+            to: particulars.email.canonical(),
+            link,
+            purpose: particulars.purpose,
+            locale: particulars.locale,
+            browser: particulars.browser.as_deref(),
+            requested_at: now_secs(&*self.clock),
+            valid_for: valid_for.to_std().unwrap_or_default(),
+        };
+        let begun = Instant::now();
+        let result = self.mailer.send(&mail).await;
+        let outcome = match &result {
+            Ok(()) => {
+                self.pace.accepted(begun.elapsed());
+                MailOutcome::Accepted
+            }
+            Err(MailError::Rejected) => {
+                tokio::time::sleep_until((begun + self.pace.usual()).into()).await;
+                log::warn!(
+                    "the relay rejected a recipient; if it rejects many, it may not relay for linkgate at all"
+                );
+                MailOutcome::Rejected
+            }
+            Err(MailError::Unavailable(_)) => MailOutcome::Unavailable,
+        };
+        self.metrics.mail(outcome, begun.elapsed());
+        result
+    }
+}

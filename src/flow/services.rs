@@ -1,0 +1,101 @@
+//! Puts the services together over one store, one mailer and one keyring.
+
+use std::sync::Arc;
+
+use super::attempts::Attempts;
+use super::issuer::Issuer;
+use super::limits::Limits;
+use super::links::Links;
+use super::mailbox::DevMailbox;
+use super::operators::Operators;
+use super::pace::Pace;
+use super::sessions::Sessions;
+use super::settings::Settings;
+use super::waiters::Waiters;
+use crate::clock::Clock;
+use crate::mailer::Mailer;
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::token::Tokens;
+
+/// All use cases.
+#[derive(Clone)]
+pub struct Services {
+    /// For requesters.
+    pub attempts: Arc<Attempts>,
+    /// For openers.
+    pub links: Arc<Links>,
+    /// For clients that are signed in, and for applications.
+    pub sessions: Arc<Sessions>,
+    /// For operators.
+    pub operators: Arc<Operators>,
+    /// For `linkgate dev`.
+    pub mailbox: Arc<DevMailbox>,
+    /// The requests that wait; wakes them only while [`Waiters::serve`] runs.
+    pub waiters: Arc<Waiters>,
+}
+
+impl Services {
+    /// Puts the services together. Connects to nothing and starts nothing.
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        tokens: Arc<Tokens>,
+        store: Arc<dyn Store>,
+        mailer: Arc<Mailer>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let settings = Arc::new(settings);
+        let mailbox = Arc::new(DevMailbox(mailer.clone()));
+        let waiters = Arc::new(Waiters::new(store.clone(), clock.clone(), metrics.clone()));
+        let operators = Operators { settings: settings.clone(), store: store.clone(), clock: clock.clone() };
+        let limits = Arc::new(Limits {
+            settings: settings.clone(),
+            tokens: tokens.clone(),
+            store: store.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+        });
+        let sessions = Arc::new(Sessions {
+            settings: settings.clone(),
+            tokens: tokens.clone(),
+            ended: store.clone(),
+            tickets: store.clone(),
+            clock: clock.clone(),
+        });
+        let issuer = Arc::new(Issuer {
+            settings: settings.clone(),
+            tokens: tokens.clone(),
+            limits: limits.clone(),
+            mailer,
+            pace: Pace::default(),
+            store: store.clone(),
+            waiters: waiters.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+        });
+        let attempts = Arc::new(Attempts {
+            settings: settings.clone(),
+            tokens: tokens.clone(),
+            store: store.clone(),
+            limits: limits.clone(),
+            issuer: issuer.clone(),
+            sessions: sessions.clone(),
+            waiters: waiters.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+        });
+        let links = Arc::new(Links {
+            settings,
+            tokens,
+            store,
+            limits,
+            issuer,
+            sessions: sessions.clone(),
+            clock,
+            metrics,
+        });
+        Self { attempts, links, sessions, operators: Arc::new(operators), mailbox, waiters }
+    }
+}
