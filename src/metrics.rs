@@ -349,7 +349,7 @@ mod tests {
             ("aé".repeat(22), "aé".repeat(21) + "a"),
         ] {
             let metrics = Metrics::default();
-            metrics.http_requests("/".into(), "GET", 200).answered(Duration::ZERO, &request_id);
+            metrics.answered("/".into(), "GET", 200, Duration::ZERO, &request_id);
             let text = metrics.render();
             assert!(text.contains(&format!("# {{request_id=\"{named}\"}} ")), "{text}");
         }
