@@ -105,14 +105,6 @@ impl Mailer {
         self.transport.send(Mail { from: &self.from, to, date: now, about: None, content }).await
     }
 
-    /// Connects to the relay, signs on and says NOOP, on a connection of its own.
-    ///
-    /// # Errors
-    /// [`MailError::Unavailable`], with the step that failed.
-    pub async fn check(&self) -> Result<(), MailError> {
-        self.transport.check().await
-    }
-
     /// The mailbox, when mails go there.
     #[must_use]
     pub fn mailbox(&self) -> Option<&Mailbox> {

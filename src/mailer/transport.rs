@@ -16,7 +16,7 @@ use lettre::message::{Body, Mailbox as HeaderMailbox, Message, MultiPart, Single
 use lettre::{AsyncFileTransport, AsyncTransport as _, Tokio1Executor};
 use uuid::Uuid;
 
-use self::smtp::Relay;
+use self::smtp::{Outgoing, Relay};
 use super::mailbox::Mailbox;
 use super::message::{Mail, MailError};
 use super::settings::TransportSettings;
@@ -31,13 +31,6 @@ pub(super) enum Transport {
     Relay(Box<Relay>),
     Directory(PathBuf),
     Mailbox(Mailbox),
-}
-
-/// A mail as it goes over the wire.
-struct Wire {
-    envelope: Envelope,
-    /// ASCII, without the dots of transparency.
-    message: String,
 }
 
 impl Transport {
@@ -59,33 +52,24 @@ impl Transport {
         }
     }
 
-    /// Hands one mail over.
+    /// Sends one mail.
     pub(super) async fn send(&self, mail: Mail<'_>) -> Result<(), MailError> {
         match self {
-            // Boxed: a whole conversation, TLS and all, would be a part of every start's state.
-            Self::Relay(relay) => Box::pin(relay.send(&wire(mail)?)).await,
+            Self::Relay(relay) => {
+                let (from, to) = (address(mail.from.address()), address(mail.to));
+                let message = build(mail)?.formatted();
+                // Boxed: a whole conversation, TLS included, would be a part of the state of every start.
+                Box::pin(relay.send(&Outgoing { from, to, message: &message })).await
+            }
             Self::Directory(directory) => {
-                let wire = wire(mail)?;
                 let files = AsyncFileTransport::<Tokio1Executor>::new(directory);
-                let written = files.send_raw(&wire.envelope, wire.message.as_bytes()).await;
+                let written = files.send(build(mail)?).await;
                 written.map(drop).map_err(|e| MailError::Unavailable(format!("cannot write the mail: {e}")))
             }
             Self::Mailbox(mailbox) => {
                 mailbox.deliver(mail);
                 Ok(())
             }
-        }
-    }
-
-    /// Whether a mail could leave, as far as that can be known without one.
-    pub(super) async fn check(&self) -> Result<(), MailError> {
-        match self {
-            Self::Relay(relay) => relay.check().await,
-            Self::Directory(directory) if directory.is_dir() => Ok(()),
-            Self::Directory(directory) => {
-                Err(MailError::Unavailable(format!("{} is no directory", directory.display())))
-            }
-            Self::Mailbox(_) => Ok(()),
         }
     }
 }
@@ -100,32 +84,31 @@ fn header_mailbox(sender: &Sender) -> HeaderMailbox {
     HeaderMailbox::new(sender.name().map(str::to_owned), address(sender.address()))
 }
 
-fn wire(mail: Mail<'_>) -> Result<Wire, MailError> {
-    let no_mail = |e| MailError::Unavailable(format!("cannot build the mail: {e}"));
+/// The message with its headers. In ASCII: lettre encodes headers, and bodies that need it.
+fn build(mail: Mail<'_>) -> Result<Message, MailError> {
+    let failed = |e: lettre::error::Error| MailError::Unavailable(format!("cannot build the mail: {e}"));
     let (from, to) = (address(mail.from.address()), address(mail.to));
     let builder = Message::builder()
+        .envelope(Envelope::new(Some(from), vec![to.clone()]).map_err(failed)?)
         .from(header_mailbox(mail.from))
-        .to(HeaderMailbox::new(None, to.clone()))
+        .to(HeaderMailbox::new(None, to))
         .subject(mail.content.subject)
         .date(SystemTime::from(mail.date))
         .message_id(Some(format!("<{}@{}>", Uuid::now_v7().simple(), mail.from.address().domain())))
         .header(AutoSubmitted);
-    let message = match mail.content.html {
-        Some(html) => builder.multipart(
-            MultiPart::alternative()
-                .singlepart(part(ContentType::TEXT_PLAIN, mail.content.text))
-                .singlepart(part(ContentType::TEXT_HTML, html)),
-        ),
-        None => builder.singlepart(part(ContentType::TEXT_PLAIN, mail.content.text)),
-    };
-    let message = message.map_err(|e| no_mail(e.to_string()))?.formatted();
-    let message = String::from_utf8(message).map_err(|_| no_mail("it is no ASCII".to_owned()))?;
-    let envelope = Envelope::new(Some(from), vec![to]).map_err(|e| no_mail(e.to_string()))?;
-    Ok(Wire { envelope, message })
+    let text = part(ContentType::TEXT_PLAIN, mail.content.text);
+    match mail.content.html {
+        Some(html) => {
+            let html = part(ContentType::TEXT_HTML, html);
+            builder.multipart(MultiPart::alternative().singlepart(text).singlepart(html))
+        }
+        None => builder.singlepart(text),
+    }
+    .map_err(failed)
 }
 
-/// A part, as it is where every relay takes it so: ASCII in lines that are short enough. lettre would encode all that has a
-/// line beyond 76 characters, as that of any link is; where it must be encoded, lettre does it.
+/// A part of the message. Sent as it is if it is ASCII with lines that every relay accepts: lettre would encode each
+/// part with a line of over 76 characters, as that of a link is.
 fn part(content_type: ContentType, text: String) -> SinglePart {
     let is_plain = |b: u8| (b' '..=b'~').contains(&b) || b == b'\t' || b == b'\n';
     let body = if text.bytes().all(is_plain) && text.lines().all(|line| line.len() <= MAX_LINE) {

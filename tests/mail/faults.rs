@@ -64,7 +64,6 @@ async fn a_relay_that_never_answers_makes_mail_unavailable_within_the_limit() {
     let taken = start.elapsed();
     // An idle machine needs some milliseconds above the limit; a busy one may need more.
     assert!((HASTE..HASTE * 2).contains(&taken), "{taken:?}");
-    reason(mailer.check().await);
 }
 
 #[tokio::test]

@@ -1,13 +1,10 @@
-//! The streams that a conversation with a relay runs over: plain, before STARTTLS, and TLS from the first byte.
-//!
-//! All with `TCP_NODELAY`: what is written in two pieces, such as a message over TLS, would wait for the relay's delayed
-//! acknowledgement of the first one under Nagle's algorithm, for 40 ms with each mail.
+//! How a connection to a relay is encrypted: not at all, by STARTTLS, or from the first byte.
 
-use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::{fmt, io};
 
 use lettre::transport::smtp::client::{AsyncTokioStream, Certificate, CertificateStore, TlsParameters};
 use rustls::crypto::CryptoProvider;
@@ -15,13 +12,11 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 use crate::mailer::settings::{SmtpSettings, SmtpTls};
 
-/// How to get from a TCP connection to what the settings ask for.
+/// How to encrypt a connection as the settings ask.
 pub(super) enum Security {
     Plain,
     StartTls(TlsParameters),
@@ -29,7 +24,7 @@ pub(super) enum Security {
 }
 
 impl Security {
-    /// Reads certificates and prepares TLS with the process's default provider.
+    /// Reads the certificates and prepares TLS with the process's default provider.
     pub(super) fn new(settings: &SmtpSettings) -> Result<Self, String> {
         let ca_pem = settings.ca_pem.as_deref();
         if settings.tls != SmtpTls::None && CryptoProvider::get_default().is_none() {
@@ -49,7 +44,7 @@ impl Security {
 fn start_tls(host: &str, ca_pem: Option<&[u8]>) -> Result<TlsParameters, String> {
     let mut builder = TlsParameters::builder(host.to_owned());
     if let Some(pem) = ca_pem {
-        // Reads the file with our own eyes first: lettre takes one without any certificate.
+        // Fails for a file without certificates, which lettre accepts.
         roots(pem)?;
         let authority = Certificate::from_pem(pem).map_err(|e| e.to_string())?;
         builder = builder.certificate_store(CertificateStore::None).add_root_certificate(authority);
@@ -75,93 +70,66 @@ fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
     if roots.is_empty() { Err("the file of ca has no certificate".to_owned()) } else { Ok(roots) }
 }
 
-/// A TCP connection that will turn to TLS by STARTTLS.
+/// A connection to a relay, as lettre wants it: with its peer's address.
 ///
-/// Until the TLS handshake begins it is read byte by byte. Otherwise lettre's buffer would also take in what a man in
-/// the middle appended to the plain answer to STARTTLS, and would later read it as if it had come through TLS
-/// (response injection, RFC 9051 section 11.1 and CVE-2011-0411). So it stays in the socket, and breaks the handshake.
+/// Before STARTTLS it is read byte by byte. Otherwise lettre's buffer would take in bytes that an attacker on the
+/// network appended to the plaintext reply to STARTTLS, and read them later as if they had come through TLS (response
+/// injection, RFC 9051 section 11.1 and CVE-2011-0411). Read byte by byte, they stay in the socket and break the handshake.
 #[derive(Debug)]
-pub(super) struct BeforeTls {
-    tcp: TcpStream,
-    handshaking: bool,
+pub(super) struct RelayStream<S> {
+    io: S,
+    peer: SocketAddr,
+    byte_by_byte: bool,
 }
 
-impl BeforeTls {
-    pub(super) fn new(tcp: TcpStream) -> Self {
-        Self { tcp, handshaking: false }
+impl<S> RelayStream<S> {
+    /// A plain connection that STARTTLS will encrypt.
+    pub(super) fn before_tls(io: S, peer: SocketAddr) -> Self {
+        Self { io, peer, byte_by_byte: true }
+    }
+
+    /// A connection that is encrypted already.
+    pub(super) fn encrypted(io: S, peer: SocketAddr) -> Self {
+        Self { io, peer, byte_by_byte: false }
     }
 }
 
-impl AsyncRead for BeforeTls {
+impl<S: AsyncRead + Unpin> AsyncRead for RelayStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.handshaking {
-            return Pin::new(&mut self.tcp).poll_read(cx, buf);
+        if !self.byte_by_byte {
+            return Pin::new(&mut self.io).poll_read(cx, buf);
         }
         let mut byte = [0];
         let mut single = ReadBuf::new(&mut byte);
-        let polled = Pin::new(&mut self.tcp).poll_read(cx, &mut single);
+        let polled = Pin::new(&mut self.io).poll_read(cx, &mut single);
         buf.put_slice(single.filled());
         polled
     }
 }
 
-impl AsyncWrite for BeforeTls {
+impl<S: AsyncWrite + Unpin> AsyncWrite for RelayStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        // The type of a TLS handshake record (RFC 8446, section 5.1); SMTP commands begin with a letter.
+        // The type of a TLS handshake record (RFC 8446, section 5.1). SMTP commands begin with a letter.
         const HANDSHAKE: u8 = 22;
-        self.handshaking |= buf.first() == Some(&HANDSHAKE);
-        Pin::new(&mut self.tcp).poll_write(cx, buf)
+        self.byte_by_byte &= buf.first() != Some(&HANDSHAKE);
+        Pin::new(&mut self.io).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
 
-impl AsyncTokioStream for BeforeTls {
+impl<S: AsyncRead + AsyncWrite + fmt::Debug + Send + Sync + Unpin> AsyncTokioStream for RelayStream<S> {
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.peer_addr()
-    }
-}
-
-/// A TCP connection with TLS from the first byte (RFC 8314): lettre wants a type that it knows the peer of.
-#[derive(Debug)]
-pub(super) struct ImplicitTls(pub(super) TlsStream<TcpStream>);
-
-impl AsyncRead for ImplicitTls {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for ImplicitTls {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
-impl AsyncTokioStream for ImplicitTls {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.get_ref().0.peer_addr()
+        Ok(self.peer)
     }
 }
