@@ -20,7 +20,7 @@ use self::link::Skeletons;
 pub(super) use self::link::{LinkFacts, LinkShape};
 use super::context::current;
 use super::problem::{Code, Problem};
-use crate::domain::locale::Locale;
+use crate::domain::locale::{Locale, TimeStyle};
 
 /// Room for a page about a link, in bytes.
 const PAGE_SIZE: usize = 12 * 1024;
@@ -249,20 +249,14 @@ fn source_hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(crate::token::sha256(text.as_bytes())))
 }
 
-/// A time as people of this language write it, in UTC to the minute.
+/// A time in UTC, to the minute, in this language.
 pub(super) fn human_time(time: DateTime<Utc>, locale: Locale) -> String {
-    match locale {
-        Locale::En => time.format("%-d %B %Y, %H:%M UTC").to_string(),
-        Locale::De => time.format("%d.%m.%Y, %H:%M UTC").to_string(),
-    }
+    locale.time(time, TimeStyle::Short)
 }
 
-/// "Firefox on Linux", in this language.
+/// A browser, such as "Firefox on Linux", in this language.
 pub(super) fn human_browser(browser: &str, locale: Locale) -> String {
-    match locale {
-        Locale::En => browser.to_owned(),
-        Locale::De => browser.replacen(" on ", " unter ", 1),
-    }
+    locale.browser(browser)
 }
 
 /// The API document.
