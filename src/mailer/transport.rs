@@ -1,6 +1,6 @@
-//! Hands mails over: to a relay, to a directory, or to the mailbox of `dev`.
+//! Sends mails to a relay, into a directory, or to the mailbox of `dev`.
 //!
-//! With its child for SMTP, the only place that knows lettre. Knows nothing of templates.
+//! With its children, the only module that names lettre. Knows nothing of templates.
 
 mod smtp;
 mod step;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use lettre::address::{Address, Envelope};
-use lettre::message::header::{ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Body, Mailbox as HeaderMailbox, Message, MultiPart, SinglePart};
 use lettre::{AsyncFileTransport, AsyncTransport as _, Tokio1Executor};
 use uuid::Uuid;
@@ -21,12 +21,11 @@ use super::mailbox::Mailbox;
 use super::message::{Mail, MailError};
 use super::settings::TransportSettings;
 use crate::domain::email::EmailAddress;
-use crate::domain::sender::Sender;
 
-/// Longest line of a mail, in characters without its end (RFC 5322, section 2.1.1).
+/// The longest line of a message, in characters without its end (RFC 5322, section 2.1.1).
 const MAX_LINE: usize = 998;
 
-/// The ways in which mails leave.
+/// Where mails are sent.
 pub(super) enum Transport {
     Relay(Box<Relay>),
     Directory(PathBuf),
@@ -34,12 +33,12 @@ pub(super) enum Transport {
 }
 
 impl Transport {
-    /// Prepares the transport. `limit` is the time for one mail, from looking for a connection to its acceptance.
+    /// Prepares the transport. `limit` is the time for one mail, from waiting for a connection to the relay's acceptance.
     pub(super) fn new(settings: TransportSettings, limit: Duration) -> Result<Self, String> {
         match settings {
             TransportSettings::Smtp(settings) => Ok(Self::Relay(Box::new(Relay::new(settings, limit)?))),
             TransportSettings::File(directory) => {
-                // The links in there let people in: nobody else on the machine is to read them.
+                // The links in it sign people in: other users of the machine must not read them.
                 let mut builder = std::fs::DirBuilder::new();
                 builder
                     .recursive(true)
@@ -58,7 +57,7 @@ impl Transport {
             Self::Relay(relay) => {
                 let (from, to) = (address(mail.from.address()), address(mail.to));
                 let message = build(mail)?.formatted();
-                // Boxed: a whole conversation, TLS included, would be a part of the state of every start.
+                // Boxed: with the conversation and its TLS inside, the future of every start was 13 KB large.
                 Box::pin(relay.send(&Outgoing { from, to, message: &message })).await
             }
             Self::Directory(directory) => {
@@ -74,14 +73,10 @@ impl Transport {
     }
 }
 
-/// The same string again as an address of lettre's. Not checked by lettre, whose rules are other ones: an
-/// [`EmailAddress`] is ASCII without spaces, controls and brackets.
+/// The address for lettre. Not checked by lettre, whose rules differ: an [`EmailAddress`] is ASCII without spaces,
+/// control characters and brackets.
 fn address(address: &EmailAddress) -> Address {
     Address::new_dangerous(address.local_part(), address.domain())
-}
-
-fn header_mailbox(sender: &Sender) -> HeaderMailbox {
-    HeaderMailbox::new(sender.name().map(str::to_owned), address(sender.address()))
 }
 
 /// The message with its headers. In ASCII: lettre encodes headers, and bodies that need it.
@@ -89,22 +84,25 @@ fn build(mail: Mail<'_>) -> Result<Message, MailError> {
     let failed = |e: lettre::error::Error| MailError::Unavailable(format!("cannot build the mail: {e}"));
     let (from, to) = (address(mail.from.address()), address(mail.to));
     let builder = Message::builder()
-        .envelope(Envelope::new(Some(from), vec![to.clone()]).map_err(failed)?)
-        .from(header_mailbox(mail.from))
+        .envelope(Envelope::new(Some(from.clone()), vec![to.clone()]).map_err(failed)?)
+        .from(HeaderMailbox::new(mail.from.name().map(str::to_owned), from))
         .to(HeaderMailbox::new(None, to))
         .subject(mail.content.subject)
         .date(SystemTime::from(mail.date))
-        .message_id(Some(format!("<{}@{}>", Uuid::now_v7().simple(), mail.from.address().domain())))
-        .header(AutoSubmitted);
+        .message_id(Some(format!("<{}@{}>", Uuid::now_v7().simple(), mail.from.address().domain())));
     let text = part(ContentType::TEXT_PLAIN, mail.content.text);
-    match mail.content.html {
+    let message = match mail.content.html {
         Some(html) => {
             let html = part(ContentType::TEXT_HTML, html);
             builder.multipart(MultiPart::alternative().singlepart(text).singlepart(html))
         }
         None => builder.singlepart(text),
-    }
-    .map_err(failed)
+    };
+    let mut message = message.map_err(failed)?;
+    // Asks for no automatic replies (RFC 3834, section 5).
+    let name = HeaderName::new_from_ascii_str("Auto-Submitted");
+    message.headers_mut().insert_raw(HeaderValue::new(name, "auto-generated".to_owned()));
+    Ok(message)
 }
 
 /// A part of the message. Sent as it is if it is ASCII with lines that every relay accepts: lettre would encode each
@@ -120,22 +118,4 @@ fn part(content_type: ContentType, text: String) -> SinglePart {
         Body::new(text)
     };
     SinglePart::builder().header(content_type).body(body)
-}
-
-/// `Auto-Submitted: auto-generated` (RFC 3834, section 5): asks for no automatic replies.
-#[derive(Clone)]
-struct AutoSubmitted;
-
-impl Header for AutoSubmitted {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Auto-Submitted")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "auto-generated".to_owned())
-    }
 }

@@ -67,7 +67,7 @@ fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
     for certificate in CertificateDer::pem_slice_iter(pem) {
         roots.add(certificate.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
     }
-    if roots.is_empty() { Err("the file of ca has no certificate".to_owned()) } else { Ok(roots) }
+    if roots.is_empty() { Err("the file in ?ca= holds no certificate".to_owned()) } else { Ok(roots) }
 }
 
 /// A connection to a relay, as lettre wants it: with its peer's address.
