@@ -5,7 +5,6 @@
 
 pub mod mailbox;
 mod message;
-mod pool;
 mod settings;
 pub mod templates;
 mod texts;

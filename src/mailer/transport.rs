@@ -2,6 +2,7 @@
 //!
 //! With its children, the only module that names lettre. Knows nothing of templates.
 
+mod pool;
 mod smtp;
 mod step;
 mod tls;

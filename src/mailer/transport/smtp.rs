@@ -11,10 +11,10 @@ use lettre::transport::smtp::extension::ClientId;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use super::pool::{Connection, Pool};
 use super::step::{Cause, Step, StepError};
 use super::tls::{RelayStream, Security};
 use crate::mailer::message::MailError;
-use crate::mailer::pool::{Connection, Pool};
 use crate::mailer::settings::{SmtpSettings, SmtpTls, is_loopback};
 
 /// The most connections to the relay at any time.
