@@ -1,4 +1,4 @@
-//! TLS is there or there is no mail; whoever must sign on does.
+//! Mails leave only with the required TLS and after AUTH.
 
 use super::smtp::{Mode, Sink, Tls};
 use super::{mailer, reason, send, trusting_mailer};
