@@ -3,7 +3,6 @@
 //! Pure except at start, when operators' own templates are read. Knows nothing of transports. Templates whose names end
 //! with `.html` escape values for HTML; everywhere, values are single lines.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::Path;
