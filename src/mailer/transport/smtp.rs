@@ -1,12 +1,14 @@
 //! Sends mails to a relay over SMTP (RFC 5321), on connections that are kept for the next mail.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::Address;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
-use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Quit, Rcpt, Rset};
+use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Quit, Rcpt, Rset, Starttls};
 use lettre::transport::smtp::extension::ClientId;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -106,26 +108,20 @@ impl Relay {
     }
 
     async fn connect(&self, deadline: Instant) -> Result<Session, StepError> {
-        let tcp = self.connect_tcp(deadline).await?;
-        let peer = Step::Connect.run(deadline, async { tcp.peer_addr() }).await?;
+        let (tcp, peer) = self.connect_tcp(deadline).await?;
         let stream: Box<dyn AsyncTokioStream> = match &self.security {
-            Security::Plain => Box::new(tcp),
-            Security::StartTls(_) => Box::new(RelayStream::before_tls(tcp, peer)),
-            Security::Implicit(connector, name) => {
-                let tls = Step::Handshake.run(deadline, connector.connect(name.clone(), tcp)).await?;
-                Box::new(RelayStream::encrypted(tls, peer))
+            Security::Plain => Box::new(RelayStream::new(tcp, peer)),
+            Security::StartTls(tls) => {
+                let tcp = self.start_tls(tcp, peer, deadline).await?;
+                let encrypted = Step::StartTls.run(deadline, tls.handshake(tcp)).await?;
+                Box::new(RelayStream::after_starttls(encrypted, peer))
+            }
+            Security::Implicit(tls) => {
+                let encrypted = Step::Handshake.run(deadline, tls.handshake(tcp)).await?;
+                Box::new(RelayStream::new(encrypted, peer))
             }
         };
-        let connecting = AsyncSmtpConnection::connect_with_transport(stream, &self.hello);
-        let mut smtp = Step::Greeting.run(deadline, connecting).await?;
-        if let Security::StartTls(parameters) = &self.security {
-            if !smtp.can_starttls() {
-                let remedy =
-                    "the relay does not offer it; use smtps:// or, on a network that you trust, ?tls=none";
-                return Err(Step::StartTls.failed(Cause::Broken(remedy.to_owned())));
-            }
-            Step::StartTls.run(deadline, smtp.starttls(parameters.clone(), &self.hello)).await?;
-        }
+        let mut smtp = self.greet(stream, deadline).await?;
         if let Some(credentials) = &self.credentials {
             Step::Auth.run(deadline, smtp.auth(DEFAULT_MECHANISMS, credentials)).await?;
         }
@@ -138,9 +134,40 @@ impl Relay {
         Ok(Session { smtp, pipelining })
     }
 
+    /// Waits for the greeting and says EHLO.
+    async fn greet(
+        &self,
+        stream: Box<dyn AsyncTokioStream>,
+        deadline: Instant,
+    ) -> Result<AsyncSmtpConnection, StepError> {
+        let greeting = AsyncSmtpConnection::connect_with_transport(stream, &self.hello);
+        Step::Greeting.run(deadline, greeting).await
+    }
+
+    /// Makes the relay wait for a TLS handshake. lettre's own STARTTLS would put its TLS above our stream; a second handle
+    /// of the socket does without, and what lettre has read in plaintext is dropped with its connection.
+    async fn start_tls(
+        &self,
+        tcp: TcpStream,
+        peer: SocketAddr,
+        deadline: Instant,
+    ) -> Result<TcpStream, StepError> {
+        let failed = |error| Step::StartTls.failed(error);
+        let tcp = tcp.into_std().map_err(failed)?;
+        let plain = tcp.try_clone().and_then(TcpStream::from_std).map_err(failed)?;
+        let mut smtp = self.greet(Box::new(RelayStream::before_tls(plain, peer)), deadline).await?;
+        if !smtp.can_starttls() {
+            let remedy =
+                "the relay does not offer it; use smtps:// or, on a network that you trust, ?tls=none";
+            return Err(Step::StartTls.failed(Cause::Broken(remedy.to_owned())));
+        }
+        Step::StartTls.run(deadline, smtp.command(Starttls)).await?;
+        TcpStream::from_std(tcp).map_err(failed)
+    }
+
     /// Tries the addresses of the host in turn, each for a quarter of the limit, so that one that does not answer leaves
     /// time for the others.
-    async fn connect_tcp(&self, deadline: Instant) -> Result<TcpStream, StepError> {
+    async fn connect_tcp(&self, deadline: Instant) -> Result<(TcpStream, SocketAddr), StepError> {
         let host = (self.settings.host.as_str(), self.settings.port);
         let addresses = Step::Resolve.run(deadline, tokio::net::lookup_host(host)).await?;
         let mut last = Step::Resolve.failed(Cause::Broken("no address".to_owned()));
@@ -149,10 +176,10 @@ impl Relay {
             let connecting = async {
                 let tcp = TcpStream::connect(address).await?;
                 tcp.set_nodelay(true)?;
-                Ok::<_, std::io::Error>(tcp)
+                io::Result::Ok(tcp)
             };
             match Step::Connect.run(until, connecting).await {
-                Ok(tcp) => return Ok(tcp),
+                Ok(tcp) => return Ok((tcp, address)),
                 Err(error) => last = error,
             }
         }

@@ -17,10 +17,11 @@ pub(super) enum Step {
     Wait,
     Resolve,
     Connect,
+    /// The TLS handshake on a connection that is encrypted from its first byte.
     Handshake,
-    /// The relay's greeting, and the first EHLO.
+    /// The relay's greeting, and EHLO, also that after STARTTLS.
     Greeting,
-    /// STARTTLS, its handshake, and the EHLO after it.
+    /// STARTTLS and its handshake.
     StartTls,
     Auth,
     Ehlo,
