@@ -1,6 +1,10 @@
-//! The languages of mails and pages, and how one is chosen.
+//! The languages of mails and pages: which one a reader gets, and how it writes counts, lists, browsers and times.
+//!
+//! All that depends on the language, other than texts, is decided here.
 
 use std::str::FromStr;
+
+use chrono::{DateTime, Datelike as _, Utc};
 
 /// A language that linkgate has texts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -12,17 +16,113 @@ pub enum Locale {
     De,
 }
 
+/// The plural category of a count (CLDR, UTS 35 part 3, section 5). Each language uses some of them, and all use `Other`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plural {
+    /// As for 0 in Arabic.
+    Zero,
+    /// As for 1 in English.
+    One,
+    /// As for 2 in Arabic.
+    Two,
+    /// As for 2 to 4 in Czech.
+    Few,
+    /// As for 5 and more in Polish.
+    Many,
+    /// All other counts.
+    Other,
+}
+
+/// How much room a time may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeStyle {
+    /// As in prose: "6 November 2026 at 21:23 UTC".
+    Long,
+    /// As in a list of facts: "6 November 2026, 21:23 UTC".
+    Short,
+}
+
+/// The conventions of one language.
+struct Conventions {
+    tag: &'static str,
+    plural: fn(u64) -> Plural,
+    /// What stands between the last two items of a list; earlier ones are separated by commas.
+    last_and: &'static str,
+    /// What stands between a browser and its system.
+    on: &'static str,
+    /// From January on.
+    months: [&'static str; 12],
+    /// Formats of chrono's; `%B` is the month's name in this language.
+    long_time: &'static str,
+    short_time: &'static str,
+}
+
+const ENGLISH: Conventions = Conventions {
+    tag: "en",
+    plural: one_or_other,
+    last_and: " and ",
+    on: " on ",
+    months: [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ],
+    long_time: "%-d %B %Y at %H:%M UTC",
+    short_time: "%-d %B %Y, %H:%M UTC",
+};
+
+const GERMAN: Conventions = Conventions {
+    tag: "de",
+    plural: one_or_other,
+    last_and: " und ",
+    on: " unter ",
+    months: [
+        "Januar",
+        "Februar",
+        "März",
+        "April",
+        "Mai",
+        "Juni",
+        "Juli",
+        "August",
+        "September",
+        "Oktober",
+        "November",
+        "Dezember",
+    ],
+    long_time: "%-d. %B %Y, %H:%M Uhr (UTC)",
+    short_time: "%d.%m.%Y, %H:%M UTC",
+};
+
+/// The plural rule of English, German and others for whole numbers.
+fn one_or_other(count: u64) -> Plural {
+    if count == 1 { Plural::One } else { Plural::Other }
+}
+
 impl Locale {
     /// All languages.
     pub const ALL: [Self; 2] = [Self::En, Self::De];
 
+    const fn conventions(self) -> &'static Conventions {
+        match self {
+            Self::En => &ENGLISH,
+            Self::De => &GERMAN,
+        }
+    }
+
     /// The language tag (RFC 5646).
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::De => "de",
-        }
+        self.conventions().tag
     }
 
     /// The language of a tag such as `de` or `de-AT`, if there are texts in it.
@@ -48,6 +148,55 @@ impl Locale {
         }
         best.map(|(_, locale)| locale)
     }
+
+    /// The plural category of a count.
+    #[must_use]
+    pub fn plural(self, count: u64) -> Plural {
+        (self.conventions().plural)(count)
+    }
+
+    /// A list whose items all hold: "a, b and c".
+    #[must_use]
+    pub fn list(self, items: &[&str]) -> String {
+        match items {
+            [] => String::new(),
+            [only] => (*only).to_owned(),
+            [first @ .., last] => [&first.join(", "), *last].join(self.conventions().last_and),
+        }
+    }
+
+    /// A browser as [`describe`](super::browser::describe) names it, such as "Firefox on Linux", in this language.
+    #[must_use]
+    pub fn browser(self, description: &str) -> String {
+        description.replacen(ENGLISH.on, self.conventions().on, 1)
+    }
+
+    /// A time in UTC, to the minute.
+    #[must_use]
+    pub fn time(self, time: DateTime<Utc>, style: TimeStyle) -> String {
+        let conventions = self.conventions();
+        let format = match style {
+            TimeStyle::Long => conventions.long_time,
+            TimeStyle::Short => conventions.short_time,
+        };
+        let month = time.month0() as usize;
+        time.format(&format.replace("%B", conventions.months[month])).to_string()
+    }
+}
+
+impl Plural {
+    /// The category's name in CLDR, as keys of texts end with it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Zero => "zero",
+            Self::One => "one",
+            Self::Two => "two",
+            Self::Few => "few",
+            Self::Many => "many",
+            Self::Other => "other",
+        }
+    }
 }
 
 #[cfg(test)]
@@ -60,5 +209,49 @@ mod tests {
         assert_eq!(Locale::negotiate("en, de"), Some(Locale::En));
         assert_eq!(Locale::negotiate("de;q=0, fr"), None);
         assert_eq!(Locale::negotiate("*;q=nonsense,;;,"), None);
+    }
+
+    #[test]
+    fn times_read_as_people_write_them() {
+        let time = |seconds, style| {
+            let time = DateTime::from_timestamp(seconds, 0).expect("a time");
+            Locale::ALL.map(|locale| locale.time(time, style))
+        };
+        assert_eq!(
+            time(1_794_000_180, TimeStyle::Long),
+            ["6 November 2026 at 21:23 UTC", "6. November 2026, 21:23 Uhr (UTC)"]
+        );
+        assert_eq!(
+            time(1_794_000_180, TimeStyle::Short),
+            ["6 November 2026, 21:23 UTC", "06.11.2026, 21:23 UTC"]
+        );
+        assert_eq!(
+            time(1_772_323_200, TimeStyle::Long),
+            ["1 March 2026 at 00:00 UTC", "1. März 2026, 00:00 Uhr (UTC)"]
+        );
+    }
+
+    #[test]
+    fn a_browser_runs_on_its_system_in_each_language() {
+        let browser = |description| Locale::ALL.map(|locale| locale.browser(description));
+        assert_eq!(browser("Firefox on Linux"), ["Firefox on Linux", "Firefox unter Linux"]);
+        assert_eq!(browser("HTTP client"), ["HTTP client", "HTTP client"]);
+    }
+
+    #[test]
+    fn the_last_two_items_of_a_list_are_joined_by_a_word() {
+        let list = |items| Locale::ALL.map(|locale| locale.list(items));
+        assert_eq!(list(&["a", "b", "c"]), ["a, b and c", "a, b und c"]);
+        assert_eq!(list(&["a", "b"]), ["a and b", "a und b"]);
+        assert_eq!(list(&["a"]), ["a", "a"]);
+        assert_eq!(list(&[]), ["", ""]);
+    }
+
+    #[test]
+    fn counts_have_the_plural_categories_of_cldr() {
+        for locale in Locale::ALL {
+            let categories = [0, 1, 2, 11, 21].map(|count| locale.plural(count).as_str());
+            assert_eq!(categories, ["other", "one", "other", "other", "other"], "{locale:?}");
+        }
     }
 }

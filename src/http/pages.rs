@@ -9,7 +9,6 @@ use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpResponse, ResponseError as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, Utc};
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 
@@ -245,22 +244,6 @@ impl Style {
 /// A CSP source that allows exactly this text (CSP level 3, section 2.3.1).
 fn source_hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(crate::token::sha256(text.as_bytes())))
-}
-
-/// A time as people of this language write it, in UTC to the minute.
-pub(crate) fn human_time(time: DateTime<Utc>, locale: Locale) -> String {
-    match locale {
-        Locale::En => time.format("%-d %B %Y, %H:%M UTC").to_string(),
-        Locale::De => time.format("%d.%m.%Y, %H:%M UTC").to_string(),
-    }
-}
-
-/// "Firefox on Linux", in this language.
-pub(crate) fn human_browser(browser: &str, locale: Locale) -> String {
-    match locale {
-        Locale::En => browser.to_owned(),
-        Locale::De => browser.replacen(" on ", " unter ", 1),
-    }
 }
 
 /// The API document.

@@ -1,9 +1,9 @@
-//! The mailbox of `linkgate dev`: the last mails, in memory, for people and for tests.
+//! The mailbox of `linkgate dev`: the last mails, in memory, for developers and for tests.
 //!
 //! Knows nothing of HTTP: its entries are plain data that serialise to JSON.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -15,24 +15,24 @@ use crate::domain::policy::Purpose;
 /// How many mails are kept.
 pub const CAPACITY: usize = 200;
 
-/// A mail that arrived. Has no `Debug`: the link is a secret, in `dev` too.
+/// A mail in the mailbox. Has no `Debug`: the link is a secret, in `dev` too.
 #[derive(Clone, Serialize)]
 pub struct ReceivedMail {
-    /// Its number, as text; counts up from 1.
+    /// A number as text, counted from 1 since the process started.
     pub id: String,
     /// The canonical address of the recipient.
     pub to: String,
-    /// The sender, as a mail program shows it.
+    /// The sender as mail programs write it: `Name <address>`.
     pub from: String,
-    /// One line.
+    /// The subject, in one line.
     pub subject: String,
-    /// When it was sent (RFC 3339 in JSON).
+    /// The mail's `Date` (RFC 3339 in JSON).
     pub received_at: DateTime<Utc>,
-    /// What the link is for; a test mail has neither.
+    /// The purpose of the link; `None` for a test mail.
     pub purpose: Option<Purpose>,
-    /// The link, as in both parts.
+    /// The link; `None` for a test mail.
     pub link: Option<String>,
-    /// The HTML part.
+    /// The HTML part; `None` for a test mail.
     pub html: Option<String>,
     /// The text part.
     pub text: String,
@@ -40,20 +40,25 @@ pub struct ReceivedMail {
 
 /// The last [`CAPACITY`] mails. Clones share them.
 #[derive(Clone, Default)]
-pub struct Mailbox(Arc<Mutex<Kept>>);
+pub struct Mailbox(Arc<Mutex<Mails>>);
 
 #[derive(Default)]
-struct Kept {
+struct Mails {
+    /// How many have arrived, including those dropped since.
     count: u64,
     newest_first: VecDeque<ReceivedMail>,
 }
 
 impl Mailbox {
+    fn mails(&self) -> MutexGuard<'_, Mails> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn deliver(&self, mail: Mail<'_>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.count += 1;
+        let mut mails = self.mails();
+        mails.count += 1;
         let received = ReceivedMail {
-            id: kept.count.to_string(),
+            id: mails.count.to_string(),
             to: mail.to.as_str().to_owned(),
             from: mail.from.to_string(),
             subject: mail.content.subject,
@@ -63,27 +68,26 @@ impl Mailbox {
             html: mail.content.html,
             text: mail.content.text,
         };
-        kept.newest_first.push_front(received);
-        kept.newest_first.truncate(CAPACITY);
+        mails.newest_first.push_front(received);
+        mails.newest_first.truncate(CAPACITY);
     }
 
-    /// The mails, newest first: all, or those to one address, which may be written as people type it.
+    /// The mails, newest first: all, or those to one address. The address may be written in any way that a sign-in
+    /// accepts; there are no mails to an invalid one.
     #[must_use]
     pub fn list(&self, to: Option<&str>) -> Vec<ReceivedMail> {
         let wanted = to.map(EmailAddress::parse);
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let matches = |mail: &&ReceivedMail| match &wanted {
             None => true,
             Some(address) => address.as_ref().is_ok_and(|a| a.as_str() == mail.to),
         };
-        kept.newest_first.iter().filter(matches).cloned().collect()
+        self.mails().newest_first.iter().filter(matches).cloned().collect()
     }
 
-    /// One mail, if it is still kept.
+    /// One mail by its `id`, if it is still among the last [`CAPACITY`].
     #[must_use]
     pub fn get(&self, id: &str) -> Option<ReceivedMail> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.newest_first.iter().find(|mail| mail.id == id).cloned()
+        self.mails().newest_first.iter().find(|mail| mail.id == id).cloned()
     }
 }
 
@@ -117,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_for_one_address_has_its_mails_alone() {
+    fn a_list_for_one_address_has_only_mails_to_it() {
         let mailbox = Mailbox::default();
         deliver(&mailbox, "a@example.com", "one");
         deliver(&mailbox, "b@example.com", "two");

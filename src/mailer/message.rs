@@ -1,4 +1,4 @@
-//! What a mail is, before any transport has seen it: what callers hand in, and what rendering makes of it.
+//! A mail before any transport has seen it: as callers ask for it, and as it is rendered.
 //!
 //! Knows nothing of templates, of SMTP or of lettre.
 
@@ -12,32 +12,32 @@ use crate::domain::locale::Locale;
 use crate::domain::policy::Purpose;
 use crate::domain::sender::Sender;
 
-/// A mail with a link, as the flow asks for it. Has no `Debug`: the link is a secret.
+/// A request for a mail with a link. Has no `Debug`: the link is a secret.
 pub struct LinkMail<'a> {
-    /// The recipient; `RCPT TO` gets exactly this canonical address.
+    /// The recipient. `RCPT TO` has exactly this canonical address.
     pub to: &'a EmailAddress,
-    /// The link, a single word without `=`, `&` and quotes.
+    /// The link: one word without `=`, `&` and quotes.
     pub link: &'a str,
-    /// What opening the link is for.
+    /// Decides the words.
     pub purpose: Purpose,
     /// The language of the mail.
     pub locale: Locale,
-    /// The requester's browser for display, such as "Firefox on Linux".
+    /// The requester's browser, as [`describe`](crate::domain::browser::describe) names it; cut at 100 characters.
     pub browser: Option<&'a str>,
-    /// When this mail was asked for. Shown in UTC, and the mail's `Date`.
+    /// When this mail was requested. In the text in UTC, and the mail's `Date`.
     pub requested_at: DateTime<Utc>,
-    /// How long the link works, counted from `requested_at`. Shown in whole minutes.
+    /// How long the link works after `requested_at`. In the text in whole minutes or hours.
     pub valid_for: Duration,
 }
 
-/// Why a mail was not handed over.
+/// Why a mail was not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MailError {
-    /// The relay will not take mail for this recipient, now or later: a permanent answer to `RCPT TO`
-    /// (550 to 554 of RFC 5321, section 4.2.2, and 556 of RFC 7504).
+    /// The relay rejects this recipient for good: it answered `RCPT TO` with 550 to 554 (RFC 5321, section 4.2.2) or
+    /// 556 (RFC 7504).
     Rejected,
-    /// Anything else: no relay, no answer in time, a temporary answer, a fault in the settings. The reason is meant
-    /// for the log and holds no address, no link and no text of the relay's own.
+    /// Any other failure: no connection, no answer in time, a temporary refusal, wrong settings. The reason is for the
+    /// log and holds no address, no link and none of the relay's text.
     Unavailable(String),
 }
 
@@ -52,22 +52,22 @@ impl fmt::Display for MailError {
 
 impl std::error::Error for MailError {}
 
-/// The words of a mail. Has no `Debug`: the link is in them.
+/// A rendered mail. Has no `Debug`: it holds the link.
 pub struct Content {
     /// One line without control characters.
     pub subject: String,
-    /// The text part.
+    /// The text part, in plain text with `\n` between lines.
     pub text: String,
-    /// The HTML part; `None` in a mail that is text alone.
+    /// The HTML part; `None` in a test mail, which is plain text.
     pub html: Option<String>,
 }
 
-/// A rendered mail on its way to a transport.
+/// A rendered mail with its addresses, for a transport.
 pub(super) struct Mail<'a> {
     pub(super) from: &'a Sender,
     pub(super) to: &'a EmailAddress,
     pub(super) date: DateTime<Utc>,
-    /// Purpose and link, for the mailbox; a test mail has none.
+    /// Purpose and link, for the mailbox; `None` for a test mail.
     pub(super) about: Option<(Purpose, &'a str)>,
     pub(super) content: Content,
 }

@@ -1,11 +1,10 @@
-//! Mails: what they say, and how they leave.
+//! Renders mails and sends them.
 //!
-//! [`templates`] renders a [`LinkMail`] and knows no transport; `transport` sends what was rendered, knows no
-//! template, and is the only one that knows lettre. Nothing in here logs or returns an address, a link or a password.
+//! [`templates`] renders a [`LinkMail`] and knows no transport; `transport` sends the result, knows no template, and is
+//! the only module that names lettre. No module in here logs or returns an address, a link or a password.
 
 pub mod mailbox;
 mod message;
-mod pool;
 mod settings;
 pub mod templates;
 mod texts;
@@ -26,22 +25,22 @@ use crate::domain::email::EmailAddress;
 use crate::domain::locale::Locale;
 use crate::domain::sender::Sender;
 
-/// The time for one mail, from looking for a connection to the relay's acceptance.
+/// The time for one mail, from waiting for a connection to the relay's acceptance.
 const LIMIT: Duration = Duration::from_secs(9);
 
-/// Sends mails.
+/// Renders and sends mails.
 pub struct Mailer {
     templates: Templates,
     transport: Transport,
     from: Sender,
 }
 
-/// What keeps a [`Mailer`] from being made.
+/// Why a [`Mailer`] cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SetupError {
-    /// People's own templates (`LINKGATE_TEMPLATES`): all faults, each with file and line.
+    /// The operator's templates (`LINKGATE_TEMPLATES`) are broken: all faults, each with file and line.
     Templates(Vec<String>),
-    /// The transport (`LINKGATE_MAIL_URL`): a certificate or a directory.
+    /// The transport (`LINKGATE_MAIL_URL`) cannot be set up, for its certificates or its directory.
     Transport(String),
 }
 
@@ -57,16 +56,16 @@ impl fmt::Display for SetupError {
 impl std::error::Error for SetupError {}
 
 impl Mailer {
-    /// Reads the templates and prepares the transport. Connects to nothing. TLS needs rustls's default provider to be
-    /// installed in the process.
+    /// Reads the templates and prepares the transport. Opens no connection. For TLS, the process must have installed
+    /// rustls's default provider.
     ///
     /// # Errors
-    /// What is wrong with the settings.
+    /// See [`SetupError`].
     pub fn new(settings: MailerSettings) -> Result<Self, SetupError> {
         Self::with_limit(settings, LIMIT)
     }
 
-    /// As [`Mailer::new`], with another time for one mail than 9 s. For tests.
+    /// Like [`Mailer::new`], with a limit other than 9 s for one mail. For tests.
     ///
     /// # Errors
     /// As [`Mailer::new`].
@@ -79,8 +78,8 @@ impl Mailer {
 
     /// Sends a link. `Ok` means that the relay has accepted the mail.
     ///
-    /// One attempt, within 9 s in all; a pooled connection that turned out dead is replaced once. A connection lost
-    /// after the message went out leaves open whether the relay took it, and counts as not accepted.
+    /// Tries once, within 9 s, but replaces a pooled connection that turns out to be dead. If the connection is lost
+    /// after the message was sent, the relay may have accepted it; the mail counts as not sent.
     ///
     /// # Errors
     /// See [`MailError`].
@@ -91,7 +90,7 @@ impl Mailer {
         self.transport.send(mail).await
     }
 
-    /// Sends a short mail that says that mail works (`linkgate mail test`).
+    /// Sends the mail of `linkgate mail test`, dated `now`.
     ///
     /// # Errors
     /// As [`Mailer::send`].
@@ -105,15 +104,7 @@ impl Mailer {
         self.transport.send(Mail { from: &self.from, to, date: now, about: None, content }).await
     }
 
-    /// Connects to the relay, signs on and says NOOP, on a connection of its own.
-    ///
-    /// # Errors
-    /// [`MailError::Unavailable`], with the step that failed.
-    pub async fn check(&self) -> Result<(), MailError> {
-        self.transport.check().await
-    }
-
-    /// The mailbox, when mails go there.
+    /// The mailbox, if mails go there.
     #[must_use]
     pub fn mailbox(&self) -> Option<&Mailbox> {
         match &self.transport {

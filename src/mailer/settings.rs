@@ -1,6 +1,6 @@
-//! How mails leave: the settings, and the URL that people write them as.
+//! The settings of the mailer, and the URL of its transport (`LINKGATE_MAIL_URL`).
 //!
-//! Reads no environment and opens no connection; the only file it reads is the certificate that a URL names.
+//! Reads no environment variables and opens no connections. The only file that it reads is the one in `?ca=`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,25 +11,25 @@ use url::Url;
 
 use crate::domain::sender::Sender;
 
-/// Everything that a [`Mailer`](super::Mailer) is made from.
+/// The settings of a [`Mailer`](super::Mailer).
 #[derive(Debug, Clone)]
 pub struct MailerSettings {
-    /// How mails leave.
+    /// Where mails are sent.
     pub transport: TransportSettings,
-    /// Who they are from.
+    /// The `From` of mails, and the sender of their envelope.
     pub from: Sender,
-    /// The application that people sign in to, as subjects and texts name it.
+    /// The name of the application in subjects and texts.
     pub app_name: String,
-    /// The directory with people's own templates (`LINKGATE_TEMPLATES`).
+    /// The directory with the operator's own templates (`LINKGATE_TEMPLATES`).
     pub templates: Option<PathBuf>,
 }
 
-/// How mails leave (`LINKGATE_MAIL_URL`).
+/// Where mails are sent (`LINKGATE_MAIL_URL`).
 #[derive(Debug, Clone)]
 pub enum TransportSettings {
-    /// To a relay.
+    /// To a relay, over SMTP.
     Smtp(SmtpSettings),
-    /// Into a directory, one `.eml` file each.
+    /// Into a directory, one `.eml` file for each mail.
     File(PathBuf),
     /// Into the memory of this process, for `dev`.
     Mailbox,
@@ -38,20 +38,20 @@ pub enum TransportSettings {
 /// A relay and how to reach it.
 #[derive(Clone)]
 pub struct SmtpSettings {
-    /// Host name or IP address (IPv6 without brackets). Also the name that its certificate must be for.
+    /// Host name or IP address (IPv6 without brackets). The relay's certificate must be for it.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// How the connection is protected.
+    /// How the connection is encrypted.
     pub tls: SmtpTls,
-    /// User name and password.
+    /// User name and password for AUTH, decoded.
     pub user: Option<(String, String)>,
-    /// The only certificate authorities to trust, in PEM; otherwise Mozilla's.
+    /// The only certificate authorities to trust, in PEM. Without them, Mozilla's are trusted.
     pub ca_pem: Option<Vec<u8>>,
 }
 
-/// How a connection to a relay is protected. There is no opportunistic TLS: whoever can strip an offer from a
-/// greeting could then read every link.
+/// How a connection to a relay is encrypted. There is no opportunistic TLS: an attacker on the network who strips
+/// STARTTLS from the relay's offers could then read every link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmtpTls {
     /// Not at all.
@@ -62,7 +62,7 @@ pub enum SmtpTls {
     Implicit,
 }
 
-/// Leaves user name and password out.
+/// Omits user name and password.
 impl fmt::Debug for SmtpSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SmtpSettings")
@@ -74,18 +74,18 @@ impl fmt::Debug for SmtpSettings {
 }
 
 impl TransportSettings {
-    /// Reads a mail URL:
+    /// Parses a mail URL:
     ///
-    /// - `smtp://[user:password@]host[:587]`: a relay. STARTTLS is required, but on a loopback host (127.0.0.0/8, `::1`,
-    ///   `localhost`) the default is plain: what is sent there does not leave the machine, and a relay beside the
-    ///   service rarely has a certificate for that name. `?tls=required` and `?tls=none` override the default.
-    /// - `smtps://[user:password@]host[:465]`: a relay, TLS from the first byte.
+    /// - `smtp://[user:password@]host[:587]`: a relay. STARTTLS is required, except that loopback hosts (127.0.0.0/8,
+    ///   `::1`, `localhost`) get mails unencrypted: they do not leave the machine, and a relay on it rarely has a
+    ///   certificate for that name. `?tls=required` and `?tls=none` override the default.
+    /// - `smtps://[user:password@]host[:465]`: a relay, with TLS from the first byte.
     /// - `?ca=/path/ca.pem` with either: trust the certificate authorities in this file, and no others.
-    /// - `file:///directory`: one `.eml` file per mail.
+    /// - `file:///directory`: one `.eml` file for each mail.
     /// - `mailbox://`: the mailbox of `dev`.
     ///
     /// # Errors
-    /// What is wrong and how to mend it, without the password or any other part of the URL that could hold it.
+    /// The fault and its remedy, without any part of the URL, since each could hold the password.
     pub fn parse(url: &str) -> Result<Self, String> {
         if url == "mailbox://" || url == "mailbox:" {
             return Ok(Self::Mailbox);
@@ -102,7 +102,7 @@ impl TransportSettings {
                 (None, None, Ok(directory)) => Ok(Self::File(directory)),
                 _ => Err("a file URL is file:///directory, with three slashes".to_owned()),
             },
-            "mailbox" => Err("the mailbox has no host or path: write mailbox://".to_owned()),
+            "mailbox" => Err("mailbox:// takes no host or path".to_owned()),
             _ => Err("the scheme must be smtp, smtps, file or mailbox".to_owned()),
         }
     }
@@ -111,7 +111,7 @@ impl TransportSettings {
 impl SmtpSettings {
     fn from_url(url: &Url) -> Result<Self, String> {
         if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
-            return Err("nothing but ?tls= and ?ca= may follow the host; \
+            return Err("only ?tls= and ?ca= may follow the host; \
                         in user and password, write / ? # @ as %2F %3F %23 %40"
                 .to_owned());
         }
@@ -128,12 +128,16 @@ impl SmtpSettings {
                 ("tls", "required") if implicit => {}
                 ("tls", "required") => tls = SmtpTls::StartTls,
                 ("tls", "none") if implicit => {
-                    return Err("smtps:// is TLS: for a plain connection write smtp://…?tls=none".to_owned());
+                    return Err(
+                        "smtps:// is always encrypted: for an unencrypted connection write smtp://…?tls=none"
+                            .to_owned(),
+                    );
                 }
                 ("tls", "none") => tls = SmtpTls::None,
-                ("tls", _) => return Err("tls is none or required".to_owned()),
+                ("tls", _) => return Err("tls must be none or required".to_owned()),
                 ("ca", path) => {
-                    let pem = std::fs::read(path).map_err(|e| format!("cannot read the file of ca: {e}"))?;
+                    let pem =
+                        std::fs::read(path).map_err(|e| format!("cannot read the file in ?ca=: {e}"))?;
                     ca_pem = Some(pem);
                 }
                 _ => return Err("only tls and ca may follow the ?".to_owned()),
@@ -141,13 +145,13 @@ impl SmtpSettings {
         }
         let port = url.port().unwrap_or(if implicit { 465 } else { 587 });
         if port == 0 {
-            return Err("there is no port 0".to_owned());
+            return Err("port 0 is invalid".to_owned());
         }
         Ok(Self { host, port, tls, user: user(url)?, ca_pem })
     }
 }
 
-/// Whether mail to this host stays on this machine.
+/// Whether mails to this host stay on this machine.
 pub(super) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
@@ -160,19 +164,21 @@ fn host(url: &Url) -> Result<String, String> {
     if is_name || bare.parse::<Ipv6Addr>().is_ok() {
         Ok(bare.to_owned())
     } else {
-        Err("the host is missing or is no host name: write smtp://host:587".to_owned())
+        Err("the host is missing or invalid: write smtp://host:587".to_owned())
     }
 }
 
 fn user(url: &Url) -> Result<Option<(String, String)>, String> {
     let decode = |text: &str| match percent_decode_str(text).decode_utf8() {
         Ok(text) if !text.contains('\0') => Ok(text.into_owned()),
-        _ => Err("user or password are not UTF-8 text".to_owned()),
+        _ => Err("user and password must be UTF-8 text without NUL".to_owned()),
     };
     match (url.username(), url.password()) {
         ("", None) => Ok(None),
         (user, Some(password)) if !user.is_empty() => Ok(Some((decode(user)?, decode(password)?))),
-        _ => Err("user and password come together: write smtp://user:password@host".to_owned()),
+        _ => {
+            Err("a user needs a password, and a password a user: write smtp://user:password@host".to_owned())
+        }
     }
 }
 

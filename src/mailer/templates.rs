@@ -1,9 +1,8 @@
-//! Turns a [`LinkMail`] into words: subject, text and HTML.
+//! Renders a [`LinkMail`]: subject, text and HTML.
 //!
-//! Pure but for the start, when people's own templates are read. Knows nothing of transports. Values are escaped in
-//! HTML by the templates' file name, and are single lines everywhere.
+//! Pure except at start, when operators' own templates are read. Knows nothing of transports. Templates whose names end
+//! with `.html` escape values for HTML; everywhere, values are single lines.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -16,42 +15,44 @@ use minijinja::{AutoEscape, Environment, Error, HtmlEscape, UndefinedBehavior, c
 use super::message::{Content, LinkMail};
 use super::texts::{Texts, fill, one_line};
 use crate::domain::email::EmailAddress;
-use crate::domain::locale::Locale;
+use crate::domain::locale::{Locale, TimeStyle};
 use crate::domain::policy::Purpose;
 
-/// The templates that there are, by file name.
+/// The file names of templates.
 const SUBJECT: &str = "subject.txt";
 const TEXT: &str = "mail.txt";
 const HTML: &str = "mail.html";
 
-/// The templates of this crate. People's own can extend or include them by these names.
+/// The built-in templates. Operators' own can extend or include them by these names.
 const EMBEDDED: [(&str, &str); 3] = [
     ("linkgate/subject.txt", include_str!("templates/subject.txt")),
     ("linkgate/mail.txt", include_str!("templates/mail.txt")),
     ("linkgate/mail.html", include_str!("templates/mail.html")),
 ];
 
-/// The longest description of a browser that is shown, in characters.
+/// The longest description of a browser in a mail, in characters.
 const MAX_BROWSER: usize = 100;
 
-/// The largest HTML part, in bytes: programs cut off what is longer.
+/// The largest HTML part, in bytes. Mail programs cut off longer ones.
 const MAX_HTML: usize = 100 * 1024;
 
-/// What [`Templates::load`] tries people's templates with.
+/// Values that [`Templates::load`] tries operators' templates with.
 const SAMPLE_LINK: &str = "https://linkgate.invalid/v/sample-link-token";
+const SAMPLE_ADDRESS: &str = "user@example.com";
+const SAMPLE_BROWSER: &str = "Firefox on Linux";
 
-/// The templates and texts of all languages, ready to render.
+/// The templates and texts of all languages.
 pub struct Templates {
     env: Environment<'static>,
     app_name: String,
     /// In the order of [`Locale::ALL`].
-    languages: [Language; Locale::ALL.len()],
+    languages: Vec<Language>,
 }
 
-/// One language: its texts, and which template serves each part.
+/// The texts of one language, and the names of its templates.
 struct Language {
     texts: Texts,
-    /// What templates know as `t`, by purpose in the order of [`Purpose::ALL`]; `t.valid` comes with each mail.
+    /// The `t` of templates for each purpose, in the order of [`Purpose::ALL`]. `t.valid` is added for each mail.
     phrases: [Vec<(&'static str, Value)>; Purpose::ALL.len()],
     subject: String,
     text: String,
@@ -59,29 +60,30 @@ struct Language {
 }
 
 impl Templates {
-    /// The templates of this crate, and in their place those that are found in `dir`: `mail.html`, `mail.txt` and
-    /// `subject.txt`, each optional, and `<locale>/mail.html` and so on before them.
+    /// Loads the built-in templates, or instead of them those found in `dir`: `mail.html`, `mail.txt` and `subject.txt`,
+    /// each optional, after `<locale>/mail.html` and so on for one language.
     ///
-    /// Templates are in the language of Jinja and know `app_name`, `address`, `link`, `browser` (or none),
-    /// `requested_at`, `valid_for`, `purpose`, `lang`, and the texts of this crate as `t`. Each is tried with every
-    /// purpose; one that is broken, does not show the link or asks for a value that does not exist is a fault.
+    /// Templates are in the language of Jinja. Their variables are `app_name`, `address`, `link`, `browser` (none if
+    /// unknown), `requested_at`, `valid_for`, `purpose`, `lang`, and the built-in texts as `t`. Each is tried with every
+    /// purpose and fails if it is broken, does not show the link or uses an unknown variable.
     ///
     /// # Errors
     /// All faults, each with file and line.
     pub fn load(app_name: &str, dir: Option<&Path>) -> Result<Self, Vec<String>> {
         let app_name = one_line(app_name);
         let mut faults = Vec::new();
-        let mut env = environment();
-        let languages = Locale::ALL.map(|locale| {
+        let mut env = environment().map_err(|error| vec![describe(&error, true)])?;
+        let mut languages = Vec::new();
+        for locale in Locale::ALL {
             let mut find = |part| match dir {
                 Some(dir) => own_template(&mut env, dir, locale, part, &mut faults),
                 None => format!("linkgate/{part}"),
             };
             let (subject, text, html) = (find(SUBJECT), find(TEXT), find(HTML));
-            let texts = Texts::of(locale);
+            let texts = Texts::load(locale).map_err(|fault| vec![fault])?;
             let phrases = Purpose::ALL.map(|purpose| phrases(&texts, purpose, &app_name));
-            Language { texts, phrases, subject, text, html }
-        });
+            languages.push(Language { texts, phrases, subject, text, html });
+        }
         let templates = Self { env, app_name, languages };
         if let Some(dir) = dir
             && faults.is_empty()
@@ -91,11 +93,11 @@ impl Templates {
         if faults.is_empty() { Ok(templates) } else { Err(faults) }
     }
 
-    /// The words of a mail with a link.
+    /// Renders a mail with a link.
     ///
     /// # Errors
-    /// The template and the line that failed, without any value. [`Templates::load`] has tried all templates, so this
-    /// takes one whose faults hang on the values.
+    /// The template and the line that failed, without any value. [`Templates::load`] has tried all templates, so only
+    /// one that fails with certain values gets here.
     pub fn render(&self, mail: &LinkMail<'_>) -> Result<Content, String> {
         let language = self.language(mail.locale);
         let context = self.context(language, mail);
@@ -107,7 +109,7 @@ impl Templates {
         })
     }
 
-    /// The words of a mail that says that mail works.
+    /// Renders the mail of `linkgate mail test`.
     #[must_use]
     pub fn render_test(&self, locale: Locale) -> Content {
         let texts = &self.language(locale).texts;
@@ -129,53 +131,50 @@ impl Templates {
         let phrases = language.phrases[mail.purpose as usize].iter().cloned();
         let browser =
             mail.browser.map(|browser| one_line(browser).chars().take(MAX_BROWSER).collect::<String>());
+        // Control characters and spaces would end the link where a mail program looks for it in the text.
+        let link: String = mail.link.chars().filter(|c| !c.is_control() && !c.is_whitespace()).collect();
         context! {
             t => Value::from_pairs(phrases.chain([("valid", Value::from(valid))])),
             app_name => self.app_name.as_str(),
             address => mail.to.as_str(),
-            link => link_value(mail.link),
+            link => link,
             browser => browser.filter(|b| !b.is_empty()),
-            requested_at => language.texts.time(mail.requested_at),
+            requested_at => mail.locale.time(mail.requested_at, TimeStyle::Long),
             valid_for => valid_for,
             purpose => mail.purpose.as_str(),
             lang => mail.locale.as_str(),
         }
     }
 
-    /// Renders people's own templates with sample values, every purpose with and without a browser.
+    /// Renders operators' own templates for every language and purpose, with and without a browser.
     fn check(&self, dir: &Path, faults: &mut Vec<String>) {
-        let is_own = |name: &str| !name.starts_with("linkgate/");
-        let own: BTreeSet<_> = self
-            .languages
-            .iter()
-            .flat_map(|l| [l.subject.as_str(), l.text.as_str(), l.html.as_str()])
-            .filter(|name| is_own(name))
-            .collect();
-        if own.is_empty() {
-            faults.push(format!("{}: has none of {SUBJECT}, {TEXT} and {HTML}", dir.display()));
+        let is_own = |name: &&String| !name.starts_with("linkgate/");
+        if !self.languages.iter().flat_map(Language::templates).any(|name| is_own(&name)) {
+            let names = Locale::En.list(&[SUBJECT, TEXT, HTML]);
+            faults.push(format!("{}: has none of {names}", dir.display()));
         }
-        let to = EmailAddress::parse("user@example.com").expect("a valid address");
-        for (locale, browser) in
-            Locale::ALL.into_iter().flat_map(|l| [(l, None), (l, Some("Firefox on Linux"))])
+        let to = match EmailAddress::parse(SAMPLE_ADDRESS) {
+            Ok(to) => to,
+            Err(error) => return faults.push(format!("{SAMPLE_ADDRESS}: {error}")),
+        };
+        let cases = Locale::ALL.into_iter().flat_map(|locale| Purpose::ALL.map(|purpose| (locale, purpose)));
+        for ((locale, purpose), browser) in
+            cases.flat_map(|case| [(case, None), (case, Some(SAMPLE_BROWSER))])
         {
-            for purpose in Purpose::ALL {
-                let mail = LinkMail {
-                    to: &to,
-                    link: SAMPLE_LINK,
-                    purpose,
-                    locale,
-                    browser,
-                    requested_at: DateTime::UNIX_EPOCH,
-                    valid_for: Duration::from_mins(10),
-                };
-                let language = self.language(locale);
-                let context = self.context(language, &mail);
-                for name in [&language.subject, &language.text, &language.html] {
-                    if is_own(name)
-                        && let Err(fault) = self.check_part(name, &context)
-                    {
-                        add_fault(faults, fault);
-                    }
+            let mail = LinkMail {
+                to: &to,
+                link: SAMPLE_LINK,
+                purpose,
+                locale,
+                browser,
+                requested_at: DateTime::UNIX_EPOCH,
+                valid_for: Duration::from_mins(10),
+            };
+            let language = self.language(locale);
+            let context = self.context(language, &mail);
+            for name in language.templates().into_iter().filter(is_own) {
+                if let Err(fault) = self.check_part(name, &context) {
+                    add_fault(faults, fault);
                 }
             }
         }
@@ -196,7 +195,13 @@ impl Templates {
     }
 }
 
-fn environment() -> Environment<'static> {
+impl Language {
+    fn templates(&self) -> [&String; 3] {
+        [&self.subject, &self.text, &self.html]
+    }
+}
+
+fn environment() -> Result<Environment<'static>, Error> {
     let mut env = Environment::new();
     env.set_auto_escape_callback(|name| {
         if Path::new(name).extension().is_some_and(|e| e == "html") {
@@ -206,37 +211,38 @@ fn environment() -> Environment<'static> {
         }
     });
     env.set_formatter(|out, state, value| match value.as_str() {
-        Some(text)
-            if !text.is_ascii() && !value.is_safe() && matches!(state.auto_escape(), AutoEscape::Html) =>
-        {
-            out.write_str(&in_ascii(&HtmlEscape(text).to_string())).map_err(Error::from)
+        Some(text) if !value.is_safe() && matches!(state.auto_escape(), AutoEscape::Html) => {
+            // Slashes are escaped, too: right, but it hides the link from readers of the source.
+            let escaped = HtmlEscape(text).to_string().replace("&#x2f;", "/");
+            out.write_str(&in_ascii(&escaped)).map_err(Error::from)
         }
         _ => escape_formatter(out, state, value),
     });
     env.set_undefined_behavior(UndefinedBehavior::Strict);
-    // With it, errors would carry the values along.
+    // In debug mode, errors carry the values.
     env.set_debug(false);
     for (name, source) in EMBEDDED {
-        env.add_template(name, source).expect("a file of this crate, held valid by a test");
+        env.add_template(name, source)?;
     }
-    env
+    Ok(env)
 }
 
-/// HTML with character references for what is not ASCII: mails in ASCII need no encoding on their way.
+/// Writes characters beyond ASCII as character references: encoding the part as quoted-printable took two fifths of the
+/// instructions of a mail.
 fn in_ascii(html: &str) -> String {
     let mut ascii = String::with_capacity(html.len() * 2);
     for c in html.chars() {
         if c.is_ascii() {
             ascii.push(c);
         } else {
-            // A `String` takes all.
+            // Writing to a `String` cannot fail.
             let _ = write!(ascii, "&#{};", u32::from(c));
         }
     }
     ascii
 }
 
-/// The texts of a purpose, all but the one that names the duration.
+/// The texts for a purpose, except `valid`, which depends on the mail.
 fn phrases(texts: &Texts, purpose: Purpose, app_name: &str) -> Vec<(&'static str, Value)> {
     let words = |key: &str| Value::from(fill(texts.get(key), &[("app_name", app_name)]));
     let of_purpose = ["subject", "heading", "intro", "button", "not_you"]
@@ -246,7 +252,7 @@ fn phrases(texts: &Texts, purpose: Purpose, app_name: &str) -> Vec<(&'static str
     of_purpose.into_iter().chain(common).collect()
 }
 
-/// Adds the template that people have for this part in this language, and returns the name of the one to use.
+/// Adds the operator's template for this part in this language if there is one, and returns the name of the one to use.
 fn own_template(
     env: &mut Environment<'static>,
     dir: &Path,
@@ -270,31 +276,20 @@ fn own_template(
     format!("linkgate/{part}")
 }
 
-/// The link as a value. HTML escaping would turn its slashes into entities, which is right but hides the link from
-/// whoever looks for it in the source; a link of harmless characters stays as it is.
-fn link_value(link: &str) -> Value {
-    let harmless = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$()*+,;=%".contains(&b);
-    if link.bytes().all(harmless) {
-        Value::from_safe_string(link.to_owned())
-    } else {
-        Value::from(link.chars().filter(|c| !c.is_control() && !c.is_whitespace()).collect::<String>())
-    }
-}
-
-/// One line for a header. What would open an encoded word (RFC 2047) is broken up: lettre leaves it as it is, and mail
+/// One line for a header. The start of an encoded word (RFC 2047) is broken up: lettre does not encode it, and mail
 /// programs would decode it.
 fn header_line(text: &str) -> String {
     one_line(text).replace("=?", "= ?")
 }
 
-/// A template may serve several languages, and its faults show with each.
+/// Adds a fault once: a template that serves several languages has it in each.
 fn add_fault(faults: &mut Vec<String>, fault: String) {
     if !faults.contains(&fault) {
         faults.push(fault);
     }
 }
 
-/// File and line of an error. The detail may quote values: it is for the sample values only.
+/// File and line of an error. Its detail may quote values, and is only for errors with sample values.
 fn describe(error: &Error, with_detail: bool) -> String {
     let name = error.name().unwrap_or("template");
     let place = error.line().map_or_else(|| name.to_owned(), |line| format!("{name}:{line}"));

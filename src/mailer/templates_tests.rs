@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use chrono::Utc;
 
 use super::*;
@@ -20,7 +22,7 @@ impl Default for Case {
 impl Case {
     fn render(&self, purpose: Purpose, locale: Locale) -> (String, String, String) {
         self.render_with(
-            &Templates::load(&self.app_name, None).expect("the templates of the crate"),
+            &Templates::load(&self.app_name, None).expect("the built-in templates"),
             purpose,
             locale,
         )
@@ -83,8 +85,8 @@ fn every_mail_has_all_that_its_reader_needs_in_both_parts() {
     let mut subjects = BTreeSet::new();
     for (purpose, locale) in everything() {
         let (subject, text, html) = Case::default().render(purpose, locale);
-        let texts = Texts::of(locale);
-        let time = texts.time(DateTime::from_timestamp(1_794_000_180, 0).expect("a time"));
+        let texts = Texts::load(locale).expect("texts");
+        let time = locale.time(DateTime::from_timestamp(1_794_000_180, 0).expect("a time"), TimeStyle::Long);
         for part in ["Example App", LINK, "Firefox on Linux", &time, &texts.duration(Duration::from_mins(10))]
         {
             assert!(text.contains(part) && html.contains(&in_ascii(part)), "{purpose:?} {locale:?}: {part}");
@@ -128,14 +130,15 @@ fn no_value_breaks_out_of_its_place() {
         let case = Case { app_name: evil.to_owned(), browser: Some(evil.to_owned()), ..Case::default() };
         let (subject, text, html) = case.render(purpose, locale);
         assert!(subject.contains(plain) && !subject.contains(['\r', '\n']), "{subject}");
-        assert!(text.contains(&format!("{}: {plain}\n", Texts::of(locale).get("browser"))), "{text}");
+        let texts = Texts::load(locale).expect("texts");
+        assert!(text.contains(&format!("{}: {plain}\n", texts.get("browser"))), "{text}");
         assert!(html.contains(escaped) && !html.contains("<b "), "{html}");
         assert!(!text.lines().any(|line| line.starts_with("Bcc")));
     }
 }
 
 #[test]
-fn a_link_that_is_none_stays_inside_its_attribute_and_its_line() {
+fn an_invalid_link_stays_inside_its_attribute_and_its_line() {
     let case = Case { link: "https://x/\"><script>\r\nBcc: y".to_owned(), ..Case::default() };
     let (_, text, html) = case.render(Purpose::SignIn, Locale::En);
     assert!(!html.contains("<script>") && html.contains("&quot;&gt;&lt;script&gt;"));
@@ -165,7 +168,7 @@ fn load(files: &[(&str, &str)]) -> Result<Templates, Vec<String>> {
 }
 
 #[test]
-fn people_bring_their_own_templates_one_by_one_and_by_language() {
+fn operators_bring_their_own_templates_one_by_one_and_by_language() {
     let templates = load(&[
         ("mail.txt", "{{ app_name }} {{ link }} {{ valid_for }} {{ purpose }}"),
         ("de/mail.html", "<p>{{ app_name }} {{ lang }}</p><a href=\"{{ link }}\">{{ t.button }}</a>"),
@@ -178,11 +181,11 @@ fn people_bring_their_own_templates_one_by_one_and_by_language() {
     assert_eq!(text, format!("Example <App> {LINK} 10 Minuten sign_in"));
     assert_eq!(html, format!("<p>Example &lt;App&gt; de</p><a href=\"{LINK}\">Anmelden</a>"));
     let (_, _, html) = case.render_with(&templates, Purpose::SignIn, Locale::En);
-    assert!(html.contains("<!doctype html>"), "English has the template of the crate");
+    assert!(html.contains("<!doctype html>"), "English has the built-in template");
 }
 
 #[test]
-fn an_own_template_may_change_a_block_of_the_crates() {
+fn an_own_template_may_replace_a_block_of_a_built_in_one() {
     let own = "{% extends \"linkgate/mail.html\" %}{% block header %}<b>LOGO</b>{% endblock %}";
     let templates = load(&[("mail.html", own)]).unwrap_or_else(|faults| panic!("{faults:?}"));
     let (_, _, html) = Case::default().render_with(&templates, Purpose::SignIn, Locale::En);
@@ -210,7 +213,7 @@ fn a_broken_template_is_named_with_file_and_line() {
 
 #[test]
 fn a_test_mail_is_plain_text() {
-    let templates = Templates::load("Example <App>", None).expect("the templates of the crate");
+    let templates = Templates::load("Example <App>", None).expect("the built-in templates");
     let content = templates.render_test(Locale::De);
     assert_eq!(content.subject, "Example <App>: E-Mail-Versand funktioniert");
     assert!(content.text.contains("E-Mail-Einstellungen von Example <App>") && content.html.is_none());

@@ -1,55 +1,46 @@
-//! The words of mails in each language, and how times and durations read in it.
+//! The texts of mails in each language.
 //!
-//! The texts are flat JSON maps with slots in braces; all languages have the same keys. Nothing here escapes: what
-//! comes out is plain text.
+//! They are flat JSON maps with slots in braces; all languages have the same keys. Nothing here is escaped: the results
+//! are plain text.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike as _, Utc};
-
 use crate::domain::locale::Locale;
 
-/// The texts of one language, as they stand in its file.
-pub(super) struct Texts(HashMap<String, String>);
+/// The texts of one language.
+pub(super) struct Texts {
+    locale: Locale,
+    by_key: HashMap<String, String>,
+}
 
 impl Texts {
-    pub(super) fn of(locale: Locale) -> Self {
+    /// Reads the texts that this crate has in a language.
+    pub(super) fn load(locale: Locale) -> Result<Self, String> {
         let json = match locale {
             Locale::En => include_str!("locales/en.json"),
             Locale::De => include_str!("locales/de.json"),
         };
-        Self(serde_json::from_str(json).expect("a file of this crate, held valid by a test"))
+        let by_key = serde_json::from_str(json).map_err(|e| format!("{}.json: {e}", locale.as_str()))?;
+        Ok(Self { locale, by_key })
     }
 
-    /// The text of a key; the tests hold that every key that is asked for is there.
+    /// The text of a key. The tests hold that each key in use has a text.
     pub(super) fn get(&self, key: &str) -> &str {
-        self.0.get(key).map_or("", String::as_str)
+        self.by_key.get(key).map_or("", String::as_str)
     }
 
-    /// A time of day in UTC, to the minute.
-    pub(super) fn time(&self, time: DateTime<Utc>) -> String {
-        let day = time.day().to_string();
-        let year = time.year().to_string();
-        let clock = time.format("%H:%M").to_string();
-        let month = self.get(&format!("month.{}", time.month()));
-        fill(self.get("date"), &[("day", &day), ("month", month), ("year", &year), ("time", &clock)])
-    }
-
-    /// A duration in whole minutes (rounded down, but at least one), or in hours where it is a number of them.
+    /// A duration in whole hours if it is a multiple of one, else in minutes: rounded down, but at least one.
     pub(super) fn duration(&self, duration: Duration) -> String {
         let minutes = (duration.as_secs() / 60).max(1);
         let (unit, count) =
-            if minutes.is_multiple_of(60) { ("hour", minutes / 60) } else { ("minute", minutes) };
-        if count == 1 {
-            return self.get(unit).to_owned();
-        }
-        fill(self.get(&format!("{unit}s")), &[("count", &count.to_string())])
+            if minutes.is_multiple_of(60) { ("hours", minutes / 60) } else { ("minutes", minutes) };
+        let key = format!("{unit}.{}", self.locale.plural(count).as_str());
+        fill(self.get(&key), &[("count", &count.to_string())])
     }
 }
 
-/// Puts values into the slots of a text, in one pass: what looks like a slot in a value stays as it is, and so does a
-/// slot without a value.
+/// Fills the slots of a text in one pass: values that look like slots stay as they are, and so do slots without a value.
 pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
     let mut out = String::with_capacity(text.len() + 32);
     let mut rest = text;
@@ -70,9 +61,8 @@ pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
     out
 }
 
-/// Makes a value fit for one line of plain text: control characters and line separators become spaces, and the
-/// marks that change the direction of what follows (Unicode TR 9) are dropped, so that a value cannot make the text
-/// around it read otherwise.
+/// Makes one line of a value: control characters and line separators become spaces. Marks that change the direction of
+/// the text after them (Unicode TR 9) are dropped, so that no value changes how the text around it reads.
 pub(super) fn one_line(value: &str) -> String {
     let kept = value.chars().filter(|c| !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}'));
     let spaced: String =
@@ -84,6 +74,10 @@ pub(super) fn one_line(value: &str) -> String {
 mod tests {
     use super::*;
 
+    fn texts(locale: Locale) -> Texts {
+        Texts::load(locale).expect("texts")
+    }
+
     fn slots(text: &str) -> Vec<&str> {
         let mut slots: Vec<_> =
             text.split('{').skip(1).filter_map(|s| s.split_once('}')).map(|(n, _)| n).collect();
@@ -94,9 +88,9 @@ mod tests {
 
     #[test]
     fn all_languages_have_the_same_texts_with_the_same_slots() {
-        let english = Texts::of(Locale::En).0;
+        let english = texts(Locale::En).by_key;
         for locale in Locale::ALL {
-            let other = Texts::of(locale).0;
+            let other = texts(locale).by_key;
             assert_eq!(english.len(), other.len());
             for (key, text) in &english {
                 let translated = other.get(key).unwrap_or_else(|| panic!("{locale:?} lacks {key}"));
@@ -107,14 +101,9 @@ mod tests {
     }
 
     #[test]
-    fn times_and_durations_read_as_people_write_them() {
-        let time = DateTime::from_timestamp(1_794_000_180, 0).expect("a time");
-        let texts = Locale::ALL.map(Texts::of);
-        assert_eq!(
-            texts.each_ref().map(|t| t.time(time)),
-            ["6 November 2026 at 21:23 UTC", "6. November 2026, 21:23 Uhr (UTC)"]
-        );
-        let durations = |seconds| texts.each_ref().map(|t| t.duration(Duration::from_secs(seconds)));
+    fn durations_read_as_people_write_them() {
+        let durations =
+            |seconds| Locale::ALL.map(|locale| texts(locale).duration(Duration::from_secs(seconds)));
         assert_eq!(durations(600), ["10 minutes", "10 Minuten"]);
         assert_eq!(durations(119), ["1 minute", "1 Minute"]);
         assert_eq!(durations(3), ["1 minute", "1 Minute"]);

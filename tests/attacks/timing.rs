@@ -8,8 +8,8 @@ use crate::support::smtp::Mode;
 
 #[tokio::test]
 async fn a_recipient_that_the_relay_rejects_takes_as_long_as_one_that_it_accepts() {
-    // Each reply of the relay comes later by this much. On a connection that stands, a mail has four of them where one
-    // command is sent at a time, a rejection three; where all are sent at once, it is two and one.
+    // Delays each reply of the relay. On an open connection, a mail takes four replies where one command is sent at a
+    // time, and a rejection three; with all commands in one write, each takes two.
     let reply = Duration::from_millis(150);
     for (pipelining, replies) in [(false, 4), (true, 2)] {
         let sink = crate::support::smtp::Sink::start(Mode::Accept);

@@ -1,4 +1,4 @@
-//! No value can add a header, a recipient or a part.
+//! No value adds a header, a recipient or a part.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ trait RawText {
 }
 
 impl RawText for mailparse::MailHeader<'_> {
-    /// The value before decoding: what decides how many addresses there are.
+    /// The value before decoding, which decides how many addresses it has.
     fn get_value_raw_text(&self) -> String {
         String::from_utf8(self.get_value_raw().to_vec()).unwrap()
     }

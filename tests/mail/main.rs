@@ -194,7 +194,6 @@ async fn a_test_mail_says_that_mail_works() {
     let sink = smtp::Sink::start(smtp::Mode::Accept);
     let to = EmailAddress::parse("admin@example.org").unwrap();
     let mailer = mailer(&sink.url());
-    mailer.check().await.unwrap();
     mailer.send_test(&to, Locale::En, DateTime::<Utc>::UNIX_EPOCH).await.unwrap();
     let received = sink.received();
     let mail = mailparse::parse_mail(&received[0].message).unwrap();
@@ -208,7 +207,6 @@ async fn the_file_transport_writes_one_eml_file_per_mail() {
     let directory = tempfile::tempdir().unwrap();
     let mails = directory.path().join("out/mails");
     let mailer = mailer(&format!("file://{}", mails.display()));
-    mailer.check().await.unwrap();
     send(&mailer).await.unwrap();
     send(&mailer).await.unwrap();
     let files: Vec<PathBuf> = std::fs::read_dir(&mails).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -221,13 +219,11 @@ async fn the_file_transport_writes_one_eml_file_per_mail() {
     }
     std::fs::remove_dir_all(&mails).unwrap();
     reason(send(&mailer).await);
-    reason(mailer.check().await);
 }
 
 #[tokio::test]
 async fn the_mailbox_keeps_what_would_have_been_sent() {
     let mailer = mailer("mailbox://");
-    mailer.check().await.unwrap();
     send(&mailer).await.unwrap();
     let [mail] = &mailer.mailbox().unwrap().list(Some("user@example.org"))[..] else { panic!("one mail") };
     assert_eq!((mail.link.as_deref(), mail.subject.as_str()), (Some(LINK), "Bei Example App anmelden"));

@@ -1,4 +1,4 @@
-//! Connections are kept, shared and replaced; and Nagle's algorithm is off.
+//! Connections are kept, shared and replaced, and have Nagle's algorithm off.
 
 use std::time::{Duration, Instant};
 
@@ -150,7 +150,7 @@ async fn a_thousand_mails_do_not_wait_for_delayed_acknowledgements() {
         join_all(workers).await;
         let together = 800.0 / start.elapsed().as_secs_f64();
         println!("{tls:?}: {alone:.0} mails a second on one connection, {together:.0} on eight");
-        // With Nagle's algorithm on it would be 23.
+        // With Nagle's algorithm: 23.
         assert!(alone > 100.0, "{alone}");
     }
 }

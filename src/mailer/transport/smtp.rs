@@ -1,34 +1,35 @@
-//! The conversation with a relay (RFC 5321): connect, secure, sign on, hand over, and keep the connection.
+//! Sends mails to a relay over SMTP (RFC 5321), on connections that are kept for the next mail.
 
-use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lettre::Address;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
-use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Noop, Quit, Rcpt, Rset};
+use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Quit, Rcpt, Rset, Starttls};
 use lettre::transport::smtp::extension::ClientId;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
-use super::Wire;
-use super::step::{Cause, DATA, Failure, MAIL_FROM, RCPT_TO, RSET, io_step, step};
-use super::tls::{BeforeTls, ImplicitTls, Security};
+use super::pool::{Connection, Pool};
+use super::step::{Cause, Step, StepError};
+use super::tls::{RelayStream, Security};
 use crate::mailer::message::MailError;
-use crate::mailer::pool::{Connection, Pool};
 use crate::mailer::settings::{SmtpSettings, SmtpTls, is_loopback};
 
-/// How many connections to the relay there are at most.
+/// The most connections to the relay at any time.
 const MAX_CONNECTIONS: usize = 8;
 
-/// How long an unused connection is kept. Relays close theirs after a few minutes (RFC 5321, section 4.5.3.2.7).
+/// How long an idle connection is kept. Relays close theirs after some minutes (RFC 5321, section 4.5.3.2.7).
 const MAX_IDLE: Duration = Duration::from_mins(1);
 
-/// How long the rest of the answers may take when one has already decided.
-const LAST_ANSWERS: Duration = Duration::from_millis(250);
+/// How long the replies may take that are still due when an earlier one has refused the mail.
+const LAST_REPLIES: Duration = Duration::from_millis(250);
 
-/// How long a goodbye may take.
-const QUIT_LIMIT: Duration = Duration::from_secs(1);
+/// How long the relay may take to answer RSET after a refused mail, and QUIT.
+const COURTESY: Duration = Duration::from_secs(1);
 
 /// A relay and the connections to it.
 pub(in crate::mailer) struct Relay {
@@ -37,18 +38,22 @@ pub(in crate::mailer) struct Relay {
     credentials: Option<Credentials>,
     hello: ClientId,
     limit: Duration,
-    pool: Arc<Pool<Open>>,
+    pool: Arc<Pool<Session>>,
 }
 
-/// A connection over which mails can go.
-struct Open {
+/// A mail as the relay gets it.
+pub(super) struct Outgoing<'a> {
+    pub(super) from: Address,
+    pub(super) to: Address,
+    /// The message, without the dots of transparency (RFC 5321, section 4.5.2).
+    pub(super) message: &'a [u8],
+}
+
+/// A connection that is ready for a mail.
+struct Session {
     smtp: AsyncSmtpConnection,
-    /// Whether the relay takes commands without waiting for the answers to those before (RFC 2920).
-    pipelines: bool,
-    /// Whether a mail was begun and not accepted.
-    unfinished: bool,
-    /// Whether answers are outstanding that nobody will read, so that no further mail can go here.
-    spent: bool,
+    /// Whether the relay takes commands before it has answered earlier ones (PIPELINING, RFC 2920).
+    pipelining: bool,
 }
 
 impl Relay {
@@ -64,235 +69,171 @@ impl Relay {
         Ok(Self { settings, security, credentials, hello: ClientId::default(), limit, pool })
     }
 
-    /// Hands one mail over, once. The deadline covers the wait for a connection, too.
-    pub(super) async fn send(&self, wire: &Wire) -> Result<(), MailError> {
+    /// Sends a mail within the limit, which includes the wait for a connection.
+    pub(super) async fn send(&self, mail: &Outgoing<'_>) -> Result<(), MailError> {
         let deadline = Instant::now() + self.limit;
-        let waiting = timeout_at(deadline, self.pool.slot()).await;
-        // A slot may come free because its holder's time ran out, and then ours is over too.
-        let Some(slot) = waiting.ok().flatten().filter(|_| Instant::now() < deadline) else {
-            return Err(Failure { step: "waiting for a free connection", cause: Cause::Late }.into());
+        let slot = self.pool.slot(deadline).await.ok_or_else(|| Step::Wait.failed(Cause::TimedOut))?;
+        let (mut session, result) = self.deliver(slot.reuse(), mail, deadline).await?;
+        let reusable = match &result {
+            Ok(()) => true,
+            Err(error) => error.is_refusal() && session.recover(error.step).await,
         };
-        let resumed = self.resume(slot.reuse(), wire, deadline).await;
-        let (mut open, begun) = if let Some(resumed) = resumed {
-            resumed
-        } else {
-            // Boxed: it is large and rare, and would be a part of the state of every mail.
-            let mut open = Box::pin(self.connect(deadline)).await?;
-            let begun = open.begin(wire, deadline).await;
-            (open, begun)
-        };
-        let result = open.hand_over(wire, begun, deadline).await;
-        match &result {
-            Ok(()) => slot.give_back(open),
-            Err(failure) if failure.leaves_usable() && open.recovers(deadline).await => slot.give_back(open),
-            Err(_) => {}
+        if reusable {
+            slot.give_back(session);
         }
-        result.map_err(MailError::from)
+        Ok(result?)
     }
 
-    /// Begins the mail on a connection from the pool. The relay may have closed it, or something on the way may have
-    /// forgotten it, in which case nothing was sent and a fresh connection can take its place: `None`.
-    async fn resume(
+    /// Sends a mail over a pooled session or, without one, over a fresh one. The relay may have closed the pooled one, or
+    /// a firewall may have forgotten it: if the first command gets no answer, nothing was sent and a fresh one takes over.
+    async fn deliver(
         &self,
-        open: Option<Open>,
-        wire: &Wire,
+        pooled: Option<Session>,
+        mail: &Outgoing<'_>,
         deadline: Instant,
-    ) -> Option<(Open, Result<(), Failure>)> {
-        let mut open = open?;
-        // A part of the time only, so that enough is left for the fresh connection. The answer to all commands at once may
-        // come as late as that to the recipient, for which some relays ask others.
-        let part = if open.pipelines { self.limit / 2 } else { self.limit / 4 };
-        let begun = open.begin(wire, deadline.min(Instant::now() + part)).await;
-        match begun {
-            Err(failure) if open.spent || !failure.leaves_usable() => None,
-            begun => Some((open, begun)),
+    ) -> Result<(Session, Result<(), StepError>), StepError> {
+        if let Some(mut session) = pooled {
+            // Half of the time stays for the fresh connection. Not more: with pipelining, the first reply comes with
+            // that to the recipient, for which some relays ask others.
+            let result = session.send(mail, deadline.min(Instant::now() + self.limit / 2), deadline).await;
+            let is_stale = |error: &StepError| error.step == Step::MailFrom && !error.is_refusal();
+            if !result.as_ref().is_err_and(is_stale) {
+                return Ok((session, result));
+            }
         }
+        // Boxed: its large state would be a part of that of every mail.
+        let mut session = Box::pin(self.connect(deadline)).await?;
+        let result = session.send(mail, deadline, deadline).await;
+        Ok((session, result))
     }
 
-    /// Connects, signs on, and asks for nothing.
-    pub(super) async fn check(&self) -> Result<(), MailError> {
-        let deadline = Instant::now() + self.limit;
-        let mut open = self.connect(deadline).await?;
-        step("NOOP", deadline, open.smtp.command(Noop)).await?;
-        open.close().await;
-        Ok(())
-    }
-
-    async fn connect(&self, deadline: Instant) -> Result<Open, Failure> {
-        let tcp = self.connect_tcp(deadline).await?;
+    async fn connect(&self, deadline: Instant) -> Result<Session, StepError> {
+        let (tcp, peer) = self.connect_tcp(deadline).await?;
         let stream: Box<dyn AsyncTokioStream> = match &self.security {
-            Security::Plain => Box::new(tcp),
-            Security::StartTls(_) => Box::new(BeforeTls::new(tcp)),
-            Security::Implicit(connector, name) => {
-                let tls = io_step("TLS handshake", deadline, connector.connect(name.clone(), tcp)).await?;
-                Box::new(ImplicitTls(tls))
+            Security::Plain => Box::new(RelayStream::new(tcp, peer)),
+            Security::StartTls(tls) => {
+                let tcp = self.start_tls(tcp, peer, deadline).await?;
+                let encrypted = Step::StartTls.run(deadline, tls.handshake(tcp)).await?;
+                Box::new(RelayStream::after_starttls(encrypted, peer))
+            }
+            Security::Implicit(tls) => {
+                let encrypted = Step::Handshake.run(deadline, tls.handshake(tcp)).await?;
+                Box::new(RelayStream::new(encrypted, peer))
             }
         };
-        let connecting = AsyncSmtpConnection::connect_with_transport(stream, &self.hello);
-        let mut connection = step("greeting", deadline, connecting).await?;
-        if let Security::StartTls(parameters) = &self.security {
-            if !connection.can_starttls() {
-                let cause =
-                    "the relay does not offer it; use smtps:// or, on a network that you trust, ?tls=none";
-                return Err(Failure { step: "STARTTLS", cause: Cause::Broken(cause.to_owned()) });
-            }
-            step("STARTTLS", deadline, connection.starttls(parameters.clone(), &self.hello)).await?;
-        }
+        let mut smtp = self.greet(stream, deadline).await?;
         if let Some(credentials) = &self.credentials {
-            step("AUTH", deadline, connection.auth(DEFAULT_MECHANISMS, credentials)).await?;
+            Step::Auth.run(deadline, smtp.auth(DEFAULT_MECHANISMS, credentials)).await?;
         }
-        // Asked once more, since lettre keeps of the first answer only what it uses itself.
-        let offers = step("EHLO", deadline, connection.command(Ehlo::new(self.hello.clone()))).await;
-        let pipelines = match offers {
-            Ok(offers) => offers.message().any(|offer| offer.eq_ignore_ascii_case("PIPELINING")),
-            // There are relays that do not like to be asked twice.
-            Err(failure) if failure.leaves_usable() => false,
-            Err(failure) => return Err(failure),
+        // A second EHLO, since lettre drops PIPELINING from the reply to its own. Some relays refuse it.
+        let pipelining = match Step::Ehlo.run(deadline, smtp.command(Ehlo::new(self.hello.clone()))).await {
+            Ok(reply) => reply.message().any(|line| line.eq_ignore_ascii_case("PIPELINING")),
+            Err(error) if error.is_refusal() => false,
+            Err(error) => return Err(error),
         };
-        Ok(Open { smtp: connection, pipelines, unfinished: false, spent: false })
+        Ok(Session { smtp, pipelining })
     }
 
-    /// Tries the addresses of the host in turn. One that does not answer may not use up the time of the others.
-    async fn connect_tcp(&self, deadline: Instant) -> Result<TcpStream, Failure> {
+    /// Waits for the greeting and says EHLO.
+    async fn greet(
+        &self,
+        stream: Box<dyn AsyncTokioStream>,
+        deadline: Instant,
+    ) -> Result<AsyncSmtpConnection, StepError> {
+        let greeting = AsyncSmtpConnection::connect_with_transport(stream, &self.hello);
+        Step::Greeting.run(deadline, greeting).await
+    }
+
+    /// Makes the relay wait for a TLS handshake. lettre's own STARTTLS would put its TLS above our stream; a second handle
+    /// of the socket does without, and what lettre has read in plaintext is dropped with its connection.
+    async fn start_tls(
+        &self,
+        tcp: TcpStream,
+        peer: SocketAddr,
+        deadline: Instant,
+    ) -> Result<TcpStream, StepError> {
+        let failed = |error| Step::StartTls.failed(error);
+        let tcp = tcp.into_std().map_err(failed)?;
+        let plain = tcp.try_clone().and_then(TcpStream::from_std).map_err(failed)?;
+        let mut smtp = self.greet(Box::new(RelayStream::before_tls(plain, peer)), deadline).await?;
+        if !smtp.can_starttls() {
+            let remedy =
+                "the relay does not offer it; use smtps:// or, on a network that you trust, ?tls=none";
+            return Err(Step::StartTls.failed(Cause::Broken(remedy.to_owned())));
+        }
+        Step::StartTls.run(deadline, smtp.command(Starttls)).await?;
+        TcpStream::from_std(tcp).map_err(failed)
+    }
+
+    /// Tries the addresses of the host in turn, each for a quarter of the limit, so that one that does not answer leaves
+    /// time for the others.
+    async fn connect_tcp(&self, deadline: Instant) -> Result<(TcpStream, SocketAddr), StepError> {
         let host = (self.settings.host.as_str(), self.settings.port);
-        let addresses = io_step("looking the relay up", deadline, tokio::net::lookup_host(host)).await?;
-        let mut last =
-            Failure { step: "looking the relay up", cause: Cause::Broken("no address".to_owned()) };
+        let addresses = Step::Resolve.run(deadline, tokio::net::lookup_host(host)).await?;
+        let mut last = Step::Resolve.failed(Cause::Broken("no address".to_owned()));
         for address in addresses {
             let until = deadline.min(Instant::now() + self.limit / 4);
-            match io_step("connecting", until, TcpStream::connect(address)).await {
-                Ok(tcp) => {
-                    io_step("connecting", deadline, async { tcp.set_nodelay(true) }).await?;
-                    return Ok(tcp);
-                }
-                Err(failure) => last = failure,
+            let connecting = async {
+                let tcp = TcpStream::connect(address).await?;
+                tcp.set_nodelay(true)?;
+                io::Result::Ok(tcp)
+            };
+            match Step::Connect.run(until, connecting).await {
+                Ok(tcp) => return Ok((tcp, address)),
+                Err(error) => last = error,
             }
         }
         Err(last)
     }
 }
 
-impl Open {
-    /// Begins a mail: with all commands up to DATA where the relay takes them at once, else with the first.
-    async fn begin(&mut self, wire: &Wire, deadline: Instant) -> Result<(), Failure> {
-        let (from, to) = envelope(wire);
-        let resets = std::mem::replace(&mut self.unfinished, true);
-        if !self.pipelines {
-            return step(MAIL_FROM, deadline, self.smtp.command(from)).await.map(drop);
-        }
-        let first = if resets { RSET } else { MAIL_FROM };
-        let at_once = AtOnce { resets, from: &from, to: &to };
-        let mut answer = step(first, deadline, self.smtp.command(at_once)).await;
-        if resets {
-            self.spent = answer.is_err();
-            answer?;
-            answer = step(MAIL_FROM, deadline, self.smtp.read_response()).await;
-        }
-        answer.map(drop)
-    }
-
-    /// Whether another mail can begin after one that was not completed. That one is ended with the commands of the next
-    /// where they go at once, so that nobody waits for it, and else now.
-    async fn recovers(&mut self, deadline: Instant) -> bool {
-        if self.pipelines {
-            return !self.spent;
-        }
-        step(RSET, deadline, self.smtp.command(Rset)).await.is_ok()
-    }
-
-    /// Goes on with a mail whose first command was answered so.
-    async fn hand_over(
+impl Session {
+    /// Sends one mail. The reply to the first command must come by `first`, which may be earlier than `deadline`.
+    ///
+    /// lettre's own `send` does not tell a refused recipient from other refusals, and drops the connection after each.
+    async fn send(
         &mut self,
-        wire: &Wire,
-        begun: Result<(), Failure>,
+        mail: &Outgoing<'_>,
+        first: Instant,
         deadline: Instant,
-    ) -> Result<(), Failure> {
-        if self.pipelines {
-            self.rest_of_envelope(wire, begun, deadline).await?;
+    ) -> Result<(), StepError> {
+        let from = Mail::new(Some(mail.from.clone()), vec![]);
+        let to = Rcpt::new(mail.to.clone(), vec![]);
+        let smtp = &mut self.smtp;
+        if self.pipelining {
+            Step::MailFrom.run(first, smtp.command(format!("{from}{to}{Data}"))).await?;
+            Step::RcptTo.run(deadline, smtp.read_response()).await?;
+            Step::Data.run(deadline, smtp.read_response()).await?;
         } else {
-            begun?;
-            for to in envelope(wire).1 {
-                step(RCPT_TO, deadline, self.smtp.command(to)).await?;
-            }
-            step(DATA, deadline, self.smtp.command(Data)).await?;
+            Step::MailFrom.run(first, smtp.command(from)).await?;
+            Step::RcptTo.run(deadline, smtp.command(to)).await?;
+            Step::Data.run(deadline, smtp.command(Data)).await?;
         }
-        step("the message", deadline, self.smtp.command(transparent(&wire.message))).await?;
-        self.unfinished = false;
+        Step::Message.run(deadline, smtp.message(mail.message)).await?;
         Ok(())
     }
 
-    /// Reads the answers that are under way, so that the next mail finds none of this one's. The first negative one
-    /// decides, whatever becomes of the connection after it: relays like to hang up on whom they have refused.
-    async fn rest_of_envelope(
-        &mut self,
-        wire: &Wire,
-        begun: Result<(), Failure>,
-        deadline: Instant,
-    ) -> Result<(), Failure> {
-        let mut decided = begun;
-        let recipients = wire.envelope.to().iter().map(|_| RCPT_TO);
-        for what in recipients.chain([DATA]) {
-            let deadline = match &decided {
-                Ok(()) => deadline,
-                Err(failure) if failure.leaves_usable() => deadline.min(Instant::now() + LAST_ANSWERS),
-                Err(_) => break,
-            };
-            let answer = step(what, deadline, self.smtp.read_response()).await.map(drop);
-            self.spent = match &answer {
-                // A refused relay that waits for a message all the same.
-                Ok(()) => what == DATA && decided.is_err(),
-                Err(failure) => !failure.leaves_usable(),
-            };
-            decided = decided.and(answer);
-            if self.spent {
-                break;
+    /// Makes the session ready for the next mail after a step was refused; `false` if that fails. Nothing that the relay
+    /// does in here changes the outcome of the mail: relays like to hang up after a rejection.
+    async fn recover(&mut self, refused: Step) -> bool {
+        let until = Instant::now() + LAST_REPLIES;
+        let due = [Step::RcptTo, Step::Data].into_iter().filter(|due| self.pipelining && *due > refused);
+        for step in due {
+            match step.run(until, self.smtp.read_response()).await {
+                // The relay waits for a message and would take commands for one.
+                Ok(_) if step == Step::Data => return false,
+                Ok(_) => {}
+                Err(error) if error.is_refusal() => {}
+                Err(_) => return false,
             }
         }
-        decided
+        Step::Rset.run(Instant::now() + COURTESY, self.smtp.command(Rset)).await.is_ok()
     }
 }
 
-fn envelope(wire: &Wire) -> (Mail, Vec<Rcpt>) {
-    let to = wire.envelope.to().iter().map(|to| Rcpt::new(to.clone(), vec![]));
-    (Mail::new(wire.envelope.from().cloned(), vec![]), to.collect())
-}
-
-/// The commands of a mail up to DATA, after one that ends an unfinished mail.
-struct AtOnce<'a> {
-    resets: bool,
-    from: &'a Mail,
-    to: &'a [Rcpt],
-}
-
-impl fmt::Display for AtOnce<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.resets {
-            write!(f, "{Rset}")?;
-        }
-        write!(f, "{}", self.from)?;
-        for to in self.to {
-            write!(f, "{to}")?;
-        }
-        write!(f, "{Data}")
-    }
-}
-
-/// A message with its end, and a dot before each line that begins with one (RFC 5321, section 4.5.2). lettre does the
-/// same, byte by byte and in two packets.
-fn transparent(message: &str) -> String {
-    let mut text = String::with_capacity(message.len() + 64);
-    for line in message.split_inclusive('\n') {
-        if line.starts_with('.') {
-            text.push('.');
-        }
-        text.push_str(line);
-    }
-    text + "\r\n.\r\n"
-}
-
-impl Connection for Open {
+impl Connection for Session {
     async fn close(mut self) {
-        // Nobody needs the answer.
-        let _ = timeout(QUIT_LIMIT, self.smtp.command(Quit)).await;
+        // The connection ends whatever the relay answers.
+        let _ = timeout(COURTESY, self.smtp.command(Quit)).await;
     }
 }

@@ -7,9 +7,10 @@ use minijinja::value::{Serde, Value};
 
 use super::{Press, continue_url};
 use crate::domain::attempt::SignedIn;
+use crate::domain::locale::TimeStyle;
 use crate::domain::policy::{Confirm, Purpose};
 use crate::flow::{Confirmed, LinkPage};
-use crate::http::pages::{CspPolicy, Forms, Scripts, human_browser, human_time};
+use crate::http::pages::{CspPolicy, Forms, Scripts};
 use crate::http::response::codes::{Code, NewLink};
 use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
@@ -99,8 +100,8 @@ fn facts(link: &Link) -> Value {
     context! {
         email_address => particulars.email.canonical().as_str(),
         purpose => particulars.purpose.as_str(),
-        requested_at => human_time(link.issued_at, locale),
-        requested_from => particulars.browser.as_deref().map(|browser| human_browser(browser, locale)),
+        requested_at => locale.time(link.issued_at, TimeStyle::Short),
+        requested_from => particulars.browser.as_deref().map(|browser| locale.browser(browser)),
     }
 }
 
