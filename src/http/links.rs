@@ -285,7 +285,7 @@ async fn confirmed_json(
             body["session_id"] = json!(session.map(|id| id.to_string()));
             if let Some(here) = opener_session {
                 if who.by_header {
-                    let session = state.sessions.open_for_opener(&here, &who.caller).await?;
+                    let session = state.sessions.sign_in_opener(&here, &who.caller).await?;
                     body["session"] = json!(session_json(&session, true));
                 } else {
                     for cookie in opener_cookies(state, &here, who) {
