@@ -391,6 +391,15 @@ mod tests {
     }
 
     #[test]
+    fn a_typed_address_keeps_the_input_beside_its_canonical_form() {
+        let address = TypedAddress::parse(" Ada@MÜNCHEN.de").expect("a valid address");
+        assert_eq!(address.as_typed(), " Ada@MÜNCHEN.de");
+        assert_eq!(address.canonical().as_str(), "ada@xn--mnchen-3ya.de");
+        assert_eq!(format!("{address:?}"), "TypedAddress(…)");
+        assert_eq!(TypedAddress::parse("ada").err(), Some(InvalidEmailAddress::NoAtSign));
+    }
+
+    #[test]
     fn neither_debug_nor_an_error_shows_the_address() {
         let address = EmailAddress::parse("secret@example.com").expect("a valid address");
         assert_eq!(format!("{address:?}"), "EmailAddress(…)");

@@ -43,7 +43,7 @@ pub(super) struct NewAttempt {
 pub(super) struct Issued {
     pub(super) attempt: Attempt,
     /// The URL of the link; `None` if an earlier request has mailed it.
-    pub(super) link: Option<String>,
+    pub(super) link_url: Option<String>,
 }
 
 impl NewAttempt {
@@ -94,7 +94,7 @@ impl Issuer {
         };
         let issued = self.create_and_mail(new).await;
         let mailed = match &issued {
-            Ok(issued) => issued.link.is_some(),
+            Ok(issued) => issued.link_url.is_some(),
             // The relay has seen the mail: it counts.
             Err(error) => matches!(error, FlowError::MailRejected),
         };
@@ -132,8 +132,8 @@ impl Issuer {
     async fn repeat(&self, new: &NewAttempt, existing: Attempt) -> Result<Issued, FlowError> {
         let attempt =
             if existing.mailing { self.first_mail(new.particulars.attempt).await? } else { existing };
-        let link = (!new.deliver).then(|| self.mint_link(new, &attempt));
-        Ok(Issued { attempt, link })
+        let link_url = (!new.deliver).then(|| self.first_link_url(new, &attempt));
+        Ok(Issued { attempt, link_url })
     }
 
     async fn create_and_mail(&self, new: &NewAttempt) -> Result<Issued, FlowError> {
@@ -143,35 +143,35 @@ impl Issuer {
         if let Created::Exists(existing) = self.store.create(id, &attempt, attempt.ends_at, now).await? {
             return self.repeat(new, existing).await;
         }
-        let link = self.mint_link(new, &attempt);
+        let link_url = self.first_link_url(new, &attempt);
         if new.deliver {
-            self.mail_first(new, &attempt, &link).await?;
+            self.mail_first(new, &attempt, &link_url).await?;
         }
         self.metrics.attempt_started(new.particulars.purpose);
-        Ok(Issued { attempt: Attempt { mailing: false, ..attempt }, link: Some(link) })
+        Ok(Issued { attempt: Attempt { mailing: false, ..attempt }, link_url: Some(link_url) })
     }
 
-    fn mint_link(&self, new: &NewAttempt, attempt: &Attempt) -> String {
+    fn first_link_url(&self, new: &NewAttempt, attempt: &Attempt) -> String {
         let issued_at = attempt.expires_at - new.link_ttl;
         self.link_url(&new.particulars, &attempt.nonce, issued_at, attempt.expires_at)
     }
 
     /// Mails the first link. An attempt whose mail fails is removed from the store.
-    async fn mail_first(&self, new: &NewAttempt, attempt: &Attempt, link: &str) -> Result<(), FlowError> {
+    async fn mail_first(&self, new: &NewAttempt, attempt: &Attempt, link_url: &str) -> Result<(), FlowError> {
         let id = new.particulars.attempt;
-        let failure = match self.mail(&new.particulars, link, new.link_ttl).await {
+        let error = match self.mail(&new.particulars, link_url, new.link_ttl).await {
             Ok(()) => None,
             // Browsers must not learn which mailboxes exist.
             Err(MailError::Rejected) if !new.by_api_key => None,
             Err(MailError::Rejected) => Some(FlowError::MailRejected),
             Err(MailError::Unavailable(reason)) => Some(FlowError::MailUnavailable(reason)),
         };
-        match failure {
-            Some(failure) => {
-                if let Err(error) = self.store.discard(id, &attempt.nonce).await {
-                    log::warn!(reason:% = error; "an attempt without a mail stays in the store until it expires");
+        match error {
+            Some(error) => {
+                if let Err(reason) = self.store.discard(id, &attempt.nonce).await {
+                    log::warn!(reason:%; "an attempt without a mail stays in the store until it expires");
                 }
-                Err(failure)
+                Err(error)
             }
             None if attempt.mailing => Ok(self.store.mail_accepted(id, &attempt.nonce).await?),
             None => Ok(()),
