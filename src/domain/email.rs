@@ -105,7 +105,7 @@ impl fmt::Debug for EmailAddress {
     }
 }
 
-/// An address as a person typed it, with the canonical address that it stands for. `Debug` prints neither.
+/// An address as a person typed it, with the canonical address that it stands for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TypedAddress {
     as_typed: String,
@@ -132,12 +132,6 @@ impl TypedAddress {
     #[must_use]
     pub const fn canonical(&self) -> &EmailAddress {
         &self.canonical
-    }
-}
-
-impl fmt::Debug for TypedAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TypedAddress(…)")
     }
 }
 
@@ -376,6 +370,8 @@ mod tests {
         let address = EmailAddress::parse("a.b@example.com").expect("a valid address");
         assert_eq!((address.local_part(), address.domain()), ("a.b", "example.com"));
         assert_eq!(address.to_string(), "a.b@example.com");
+        let typed = TypedAddress::parse(" A.B@example.com").expect("a valid address");
+        assert_eq!((typed.as_typed(), typed.canonical()), (" A.B@example.com", &address));
     }
 
     #[test]

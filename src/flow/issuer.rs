@@ -43,7 +43,7 @@ pub(super) struct NewAttempt {
 pub(super) struct Issued {
     pub(super) attempt: Attempt,
     /// The URL of the link; `None` if an earlier request has mailed it.
-    pub(super) link: Option<String>,
+    pub(super) link_url: Option<String>,
 }
 
 impl NewAttempt {
@@ -94,7 +94,7 @@ impl Issuer {
         };
         let issued = self.create_and_mail(new).await;
         let mailed = match &issued {
-            Ok(issued) => issued.link.is_some(),
+            Ok(issued) => issued.link_url.is_some(),
             // The relay has seen the mail: it counts.
             Err(error) => matches!(error, FlowError::MailRejected),
         };
@@ -131,9 +131,9 @@ impl Issuer {
     /// Answers a repetition as the first request was answered.
     async fn repeat(&self, new: &NewAttempt, existing: Attempt) -> Result<Issued, FlowError> {
         let attempt =
-            if existing.mailing { self.first_mail(new.particulars.attempt).await? } else { existing };
-        let link = (!new.deliver).then(|| self.mint_link(new, &attempt));
-        Ok(Issued { attempt, link })
+            if existing.mailing { self.wait_for_mail(new.particulars.attempt).await? } else { existing };
+        let link_url = (!new.deliver).then(|| self.first_link_url(new, &attempt));
+        Ok(Issued { attempt, link_url })
     }
 
     async fn create_and_mail(&self, new: &NewAttempt) -> Result<Issued, FlowError> {
@@ -143,43 +143,36 @@ impl Issuer {
         if let Created::Exists(existing) = self.store.create(id, &attempt, attempt.ends_at, now).await? {
             return self.repeat(new, existing).await;
         }
-        let link = self.mint_link(new, &attempt);
+        let link_url = self.first_link_url(new, &attempt);
         if new.deliver {
-            self.mail_first(new, &attempt, &link).await?;
+            self.mail_first(new, &attempt, &link_url).await?;
         }
         self.metrics.attempt_started(new.particulars.purpose);
-        Ok(Issued { attempt: Attempt { mailing: false, ..attempt }, link: Some(link) })
+        Ok(Issued { attempt: Attempt { mailing: false, ..attempt }, link_url: Some(link_url) })
     }
 
-    fn mint_link(&self, new: &NewAttempt, attempt: &Attempt) -> String {
+    fn first_link_url(&self, new: &NewAttempt, attempt: &Attempt) -> String {
         let issued_at = attempt.expires_at - new.link_ttl;
         self.link_url(&new.particulars, &attempt.nonce, issued_at, attempt.expires_at)
     }
 
     /// Mails the first link. An attempt whose mail fails is removed from the store.
-    async fn mail_first(&self, new: &NewAttempt, attempt: &Attempt, link: &str) -> Result<(), FlowError> {
+    async fn mail_first(&self, new: &NewAttempt, attempt: &Attempt, link_url: &str) -> Result<(), FlowError> {
         let id = new.particulars.attempt;
-        let failure = match self.mail(&new.particulars, link, new.link_ttl).await {
-            Ok(()) => None,
-            // Browsers must not learn which mailboxes exist.
-            Err(MailError::Rejected) if !new.by_api_key => None,
-            Err(MailError::Rejected) => Some(FlowError::MailRejected),
-            Err(MailError::Unavailable(reason)) => Some(FlowError::MailUnavailable(reason)),
-        };
-        match failure {
-            Some(failure) => {
-                if let Err(error) = self.store.discard(id, &attempt.nonce).await {
-                    log::warn!(reason:% = error; "an attempt without a mail stays in the store until it expires");
-                }
-                Err(failure)
+        if let Err(error) = self.mail(&new.particulars, new.by_api_key, link_url, new.link_ttl).await {
+            if let Err(reason) = self.store.discard(id, &attempt.nonce).await {
+                log::warn!(reason:%; "an attempt without a mail stays in the store until it expires");
             }
-            None if attempt.mailing => Ok(self.store.mail_accepted(id, &attempt.nonce).await?),
-            None => Ok(()),
+            return Err(error);
         }
+        if attempt.mailing {
+            self.store.mail_accepted(id, &attempt.nonce).await?;
+        }
+        Ok(())
     }
 
     /// Waits for the first mail of an attempt, which another request is sending now.
-    async fn first_mail(&self, id: AttemptId) -> Result<Attempt, FlowError> {
+    async fn wait_for_mail(&self, id: AttemptId) -> Result<Attempt, FlowError> {
         let failed =
             || FlowError::MailUnavailable("the first request with this idempotency key failed".to_owned());
         let mailed = self.waiters.until(id, |attempt| attempt.as_ref().is_none_or(|a| !a.mailing));
@@ -201,13 +194,18 @@ impl Issuer {
         format!("{}/v/{token}", self.settings.public_url)
     }
 
-    /// Hands a link to the relay. A rejection takes as long as an acceptance; see [`Pace`].
+    /// Hands a link to the relay. Only a back end learns that the relay rejects the recipient: browsers must not learn
+    /// which mailboxes exist, neither from the answer nor from its time (see [`Pace`]).
+    ///
+    /// # Errors
+    /// [`FlowError::MailRejected`], [`FlowError::MailUnavailable`].
     pub(super) async fn mail(
         &self,
         particulars: &Particulars,
+        by_api_key: bool,
         link: &str,
         valid_for: TimeDelta,
-    ) -> Result<(), MailError> {
+    ) -> Result<(), FlowError> {
         let mail = LinkMail {
             to: particulars.email.canonical(),
             link,
@@ -218,20 +216,22 @@ impl Issuer {
             valid_for: valid_for.to_std().unwrap_or_default(),
         };
         let begun = Instant::now();
-        let result = self.mailer.send(&mail).await;
-        let outcome = match &result {
+        let (outcome, result) = match self.mailer.send(&mail).await {
             Ok(()) => {
                 self.pace.accepted(begun.elapsed());
-                MailOutcome::Accepted
+                (MailOutcome::Accepted, Ok(()))
             }
             Err(MailError::Rejected) => {
                 tokio::time::sleep_until((begun + self.pace.usual()).into()).await;
                 log::warn!(
                     "the relay rejected a recipient; if it rejects many, it may not relay for linkgate at all"
                 );
-                MailOutcome::Rejected
+                let answer = if by_api_key { Err(FlowError::MailRejected) } else { Ok(()) };
+                (MailOutcome::Rejected, answer)
             }
-            Err(MailError::Unavailable(_)) => MailOutcome::Unavailable,
+            Err(MailError::Unavailable(reason)) => {
+                (MailOutcome::Unavailable, Err(FlowError::MailUnavailable(reason)))
+            }
         };
         self.metrics.mail(outcome, begun.elapsed());
         result

@@ -43,9 +43,12 @@ pub(super) struct MailRequest<'a> {
     pub(super) has_verified: bool,
 }
 
+/// The hash of a limit and the slot taken.
+type Permit = (String, u32);
+
 /// Permits taken for one mail. [`Limits::give_back`] returns them when no mail was sent.
 #[derive(Default)]
-pub(super) struct Permits(Vec<(String, u32)>);
+pub(super) struct Permits(Vec<Permit>);
 
 /// Whether the limits allow a mail.
 pub(super) enum Permission {
@@ -59,12 +62,6 @@ struct LimitKey {
     scope: LimitScope,
     hash: String,
     limit: Limit,
-}
-
-enum Taken {
-    Permit(String, u32),
-    /// The limit of this scope is used up for this long.
-    UsedUp(LimitScope, Duration),
 }
 
 /// Which mails may be sent.
@@ -140,26 +137,19 @@ impl Limits {
         self.check_domain(request.email)?;
         let taking = join_all(self.limit_keys(request).into_iter().map(|key| self.take_permit(key)));
         let (allowed, taken) = join(self.check_denied(request.email, request.networks), taking).await;
-        let mut permits = Permits::default();
-        let (mut used_up, mut failed) = (None, None);
+        let (mut permits, mut used_up, mut outcome) = (Permits::default(), None, allowed);
         for taken in taken {
             match taken {
-                Ok(Taken::Permit(hash, slot)) => permits.0.push((hash, slot)),
-                Ok(Taken::UsedUp(scope, left)) => {
-                    self.metrics.limited(scope);
-                    used_up = used_up.max(Some(left));
-                }
-                Err(error) => failed = Some(error),
+                Ok(Ok(permit)) => permits.0.push(permit),
+                Ok(Err(left)) => used_up = used_up.max(Some(left)),
+                Err(error) => outcome = outcome.and(Err(error.into())),
             }
         }
-        let refused = match (allowed, failed, used_up) {
-            (Ok(()), None, None) => return Ok(Permission::Granted(permits)),
-            (Ok(()), None, Some(left)) => Ok(Permission::UsedUp(at_least_a_second(left))),
-            (Ok(()), Some(error), _) => Err(error.into()),
-            (Err(error), ..) => Err(error),
-        };
+        if outcome.is_ok() && used_up.is_none() {
+            return Ok(Permission::Granted(permits));
+        }
         self.give_back(permits).await;
-        refused
+        outcome.map(|()| Permission::UsedUp(at_least_a_second(used_up.unwrap_or_default())))
     }
 
     /// Returns permits for which no mail was sent. If the store fails, they become free after their windows.
@@ -201,23 +191,29 @@ impl Limits {
         keys
     }
 
-    async fn take_permit(&self, key: LimitKey) -> Result<Taken, Unavailable> {
+    /// A permit, or how long until one is free.
+    async fn take_permit(&self, key: LimitKey) -> Result<Result<Permit, Duration>, Unavailable> {
         let LimitKey { scope, hash, limit } = key;
         // Clients see times rounded down to whole seconds. The window ends at a whole second, too, so that the permit
         // is free when `resend_after` has come.
         let fraction = (self.clock.now() - now_secs(&*self.clock)).to_std().unwrap_or_default();
         let window = limit.window.saturating_sub(fraction);
         let mut slot = random_below(limit.count);
+        let mut free_in = Duration::ZERO;
         for _ in 0..TRIES {
             if self.store.take_permit(&hash, slot, window).await? {
-                return Ok(Taken::Permit(hash, slot));
+                return Ok(Ok((hash, slot)));
             }
             match self.find_free(&hash, limit.count).await? {
                 Ok(free) => slot = free,
-                Err(left) => return Ok(Taken::UsedUp(scope, left)),
+                Err(left) => {
+                    free_in = left;
+                    break;
+                }
             }
         }
-        Ok(Taken::UsedUp(scope, Duration::from_secs(1)))
+        self.metrics.limited(scope);
+        Ok(Err(free_in))
     }
 
     /// The slot of a free permit, or how long until the first of those looked at is free.

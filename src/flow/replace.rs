@@ -13,7 +13,6 @@ use super::time::time_left;
 use crate::domain::attempt::{Attempt, LinkState};
 use crate::domain::ids::AttemptId;
 use crate::domain::secret::Nonce;
-use crate::mailer::MailError;
 use crate::metrics::AttemptEnd;
 use crate::store::StepError;
 use crate::token::{Particulars, fresh_bytes};
@@ -88,21 +87,19 @@ impl Issuer {
         }
         let (attempt, previous) = replaced.map_err(refused)?;
         let url = self.link_url(particulars, &link.nonce, now, attempt.expires_at);
-        match self.mail(particulars, &url, attempt.expires_at - now).await {
+        match self.mail(particulars, attempt.by_api_key, &url, attempt.expires_at - now).await {
             Ok(()) => Ok(attempt),
-            // Browsers must not learn which mailboxes exist.
-            Err(MailError::Rejected) if !attempt.by_api_key => Ok(attempt),
-            Err(MailError::Rejected) => {
+            Err(FlowError::MailRejected) => {
                 self.store.reject_mail(id, &link.nonce, now).await.map_err(refused)?;
                 self.metrics.attempt_ended(particulars.purpose, AttemptEnd::Failed);
                 Err(FlowError::MailRejected)
             }
-            Err(MailError::Unavailable(reason)) => {
+            Err(error) => {
                 let restored = self.store.restore_link(id, &link.nonce, &previous, now).await;
                 if matches!(restored, Err(StepError::Unavailable(_))) {
                     self.restore_in_background(id, link.nonce, previous, now);
                 }
-                Err(FlowError::MailUnavailable(reason))
+                Err(error)
             }
         }
     }

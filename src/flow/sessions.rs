@@ -1,4 +1,4 @@
-//! Sessions: opened by a verified attempt or a ticket, renewed, read and ended.
+//! Sessions: sign in by a verified attempt or a ticket, read, renew, sign out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,16 +118,16 @@ impl Sessions {
         Ok(self.grant(ticket.identity, None))
     }
 
-    /// The whole session of an opener that keeps no cookies.
+    /// Signs in an opener that keeps no cookies and gets its session in the response.
     ///
     /// # Errors
     /// [`FlowError::AttemptOver`] if the session was signed out, [`FlowError::StoreUnavailable`].
-    pub async fn open_for_opener(
+    pub async fn sign_in_opener(
         &self,
         opener: &OpenerSession,
         caller: &Caller,
     ) -> Result<SessionGrant, FlowError> {
-        self.open(opener.identity.clone(), caller.client.as_ref()).await
+        self.sign_in(opener.identity.clone(), caller.client.as_ref()).await
     }
 
     /// The mark with which a client proves from now on that it has verified this address.
@@ -148,8 +148,8 @@ impl Sessions {
         }
     }
 
-    /// Opens the session of an identity, unless it was signed out.
-    pub(super) async fn open(
+    /// The session of an identity, unless it was signed out.
+    pub(super) async fn sign_in(
         &self,
         identity: Identity,
         client: Option<&Fingerprint>,

@@ -99,9 +99,9 @@ impl Attempts {
     /// Starts an attempt. When this returns, the store has the attempt and the relay has the mail.
     ///
     /// # Errors
-    /// The errors of the request, and those of [`super::issuer::Issuer::issue`]. After
-    /// [`FlowError::MailUnavailable`] there is no attempt; after [`FlowError::StoreUnavailable`] there may be one, and
-    /// it was mailed only if the store failed right after the mail.
+    /// The errors of the request, [`FlowError::RateLimited`], [`FlowError::MailRejected`] (for back ends only),
+    /// [`FlowError::MailUnavailable`], [`FlowError::StoreUnavailable`]. None of them leaves an attempt that was mailed,
+    /// unless the store fails right after the mail.
     pub async fn start(&self, request: StartRequest, caller: Caller) -> Result<Started, FlowError> {
         self.settings.check_purpose(request.purpose)?;
         let email =
@@ -163,7 +163,7 @@ impl Attempts {
     }
 
     fn started(&self, new: NewAttempt, issued: Issued, new_client: Option<ClientSecret>) -> Started {
-        let (Issued { attempt, link }, particulars) = (issued, new.particulars);
+        let (Issued { attempt, link_url }, particulars) = (issued, new.particulars);
         Started {
             id: particulars.attempt,
             status: attempt.status(self.clock.now()),
@@ -174,7 +174,7 @@ impl Attempts {
             resend_after: attempt.resend_after,
             attempt_token: self.tokens.mint_attempt(&particulars, attempt.created_at, attempt.ends_at),
             cross_device: particulars.cross_device.unwrap_or(self.settings.cross_device),
-            link: link.filter(|_| !new.deliver),
+            link: link_url.filter(|_| !new.deliver),
             new_client,
         }
     }
@@ -194,7 +194,7 @@ fn new_client(
     // If the first answer got lost, its retry carries no cookie. The secret is derived from the idempotency key, so
     // both requests come from the same client. Anyone who guesses the key becomes that client, so the key must be as
     // hard to guess as a secret (a UUID is).
-    let secret_key = request.idempotency_key.as_ref().filter(|key| key.len() >= SECRET_KEY_LEN);
+    let secret_key = request.idempotency_key.as_ref().filter(|text| text.len() >= SECRET_KEY_LEN);
     Some(match secret_key {
         Some(idempotency) => key.derive_client_secret(&[
             idempotency.as_bytes(),

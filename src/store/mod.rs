@@ -182,7 +182,7 @@ pub trait TicketStore: Send + Sync {
     async fn consume_ticket(&self, nonce: &Nonce) -> Result<bool, Unavailable>;
 }
 
-/// Marks of sessions that were ended before their time.
+/// Sessions that were signed out before they expired.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// Marks a session as ended for this long.

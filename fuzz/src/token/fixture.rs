@@ -12,7 +12,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use linkgate::domain::email::EmailAddress;
+use linkgate::domain::email::TypedAddress;
 use linkgate::domain::ids::AttemptId;
 use linkgate::domain::keys::{KeyringEntries, SessionAlg};
 use linkgate::domain::locale::Locale;
@@ -146,7 +146,8 @@ fn derive(label: &[u8]) -> [u8; 32] {
 }
 
 fn mint(typ: TokenType) -> String {
-    let email = EmailAddress::parse("first.last@example.com").expect("an address");
+    let typed = TypedAddress::parse("first.last@example.com").expect("an address");
+    let email = typed.canonical().clone();
     let attempt = AttemptId::from_uuid("0190a0b0-c0d0-7000-8000-000000000007".parse().expect("a UUID"));
     let (nonce, fingerprint) = (Nonce::from_bytes([6; 16]), Fingerprint::from_bytes([5; 16]));
     let identity = Identity {
@@ -158,7 +159,7 @@ fn mint(typ: TokenType) -> String {
     };
     let particulars = Particulars {
         attempt,
-        email: email.as_str().to_owned(),
+        email: typed,
         purpose: Purpose::SignIn,
         fingerprint: Some(fingerprint),
         network: Some(TOKENS.active_key().network_hash(&Network::of([192, 0, 2, 1].into()))),

@@ -88,7 +88,7 @@ async fn session_for_header(
         Confirmed::Verified { opener_session: Some(here), .. }
             if request.who.by_header && request.wants == Wants::Json =>
         {
-            state.sessions.open_for_opener(here, &request.who.caller).await.map(Some)
+            state.sessions.sign_in_opener(here, &request.who.caller).await.map(Some)
         }
         _ => Ok(None),
     }
