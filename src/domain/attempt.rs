@@ -118,7 +118,7 @@ pub enum SignedIn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
-    /// Five wrong relay codes.
+    /// [`CODE_TRIES`] wrong relay codes.
     TooManyCodes,
     /// The relay rejected the recipient (visible to callers with an API key only).
     MailRejected,

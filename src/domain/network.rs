@@ -5,24 +5,24 @@
 //! trust. This module works on addresses and header values; it does not hash or log.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// How many hops of `X-Forwarded-For` are read, from the right.
 const MAX_HOPS: usize = 50;
 
 /// The network of a client: an IPv4 /24 or an IPv6 /56. An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) is IPv4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Network(IpAddr);
+pub struct Network(IpNet);
 
 impl Network {
     /// The network of an address.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
-            IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & (u32::MAX << 8))),
-            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 72))),
+            IpAddr::V4(v4) => Ipv4Net::new_assert(v4, 24).trunc().into(),
+            IpAddr::V6(v6) => Ipv6Net::new_assert(v6, 56).trunc().into(),
         })
     }
 
@@ -31,7 +31,7 @@ impl Network {
     #[must_use]
     pub fn canonical(&self) -> [u8; 17] {
         let mut bytes = [0; 17];
-        match self.0 {
+        match self.0.addr() {
             IpAddr::V4(v4) => {
                 bytes[0] = 4;
                 bytes[1..5].copy_from_slice(&v4.octets());
@@ -48,8 +48,7 @@ impl Network {
 /// CIDR notation (RFC 4632), for tests and development: logs and stores only get keyed hashes.
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let length = if self.0.is_ipv4() { 24 } else { 56 };
-        write!(f, "{}/{length}", self.0)
+        self.0.fmt(f)
     }
 }
 

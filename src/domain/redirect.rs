@@ -161,63 +161,48 @@ fn has_plain_path(url: &Url) -> bool {
 
 /// Checks an entry against the rules of the list; the error is its remedy.
 fn check_entry(entry: &str) -> Result<(), String> {
-    let refuse = |remedy: &str| Err(remedy.to_owned());
     if entry.len() > MAX_LENGTH {
         return Err(format!("longer than {MAX_LENGTH} bytes: shorten it"));
     }
     let Ok(url) = Url::parse(entry) else {
-        return refuse("not an absolute URL: write one like https://app.example.com/signed-in");
+        return Err("not an absolute URL: use one like https://app.example.com/signed-in".to_owned());
     };
-    if entry.contains('*') {
-        return refuse("wildcards are not supported: list each URL, or a prefix that ends in `/`");
-    }
-    if has_user(entry, &url) {
-        return refuse("remove the user name and password before the host");
-    }
-    if url.fragment().is_some() {
-        return refuse("remove the fragment (from `#` on)");
-    }
-    if !is_web(&url) {
-        return check_own_scheme(entry, &url);
-    }
+    let (web, prefix) = (is_web(&url), entry.ends_with('/'));
     // The parser permits `;` and the like in a host, which would end a directive of a Content Security Policy.
     let odd = |b: u8| !b.is_ascii_alphanumeric() && !b"-._[]:".contains(&b);
-    if url.host_str().is_some_and(|host| host.bytes().any(odd)) {
-        return refuse("the host has characters that are not allowed in host names");
-    }
-    if url.scheme() == "http" && !is_loopback(&url) {
-        return refuse("use https (http is for 127.0.0.1, [::1] and localhost only)");
-    }
-    if parse_unchanged(entry).is_none() {
-        return Err(format!("write it in its canonical form, {url}"));
-    }
-    if entry.ends_with('/') && url.query().is_some() {
-        return refuse("a prefix (it ends in `/`) cannot have a query: remove it, or the last `/`");
-    }
-    if entry.ends_with('/') && !has_plain_path(&url) {
-        return refuse(
+    let canonical = format!("write it in its canonical form, {url}");
+    let rules = [
+        (!entry.contains('*'), "wildcards are not supported: list each URL, or a prefix that ends in `/`"),
+        (!has_user(entry, &url), "remove the user name and password before the host"),
+        (url.fragment().is_none(), "remove the fragment (from `#` on)"),
+        // The required dot excludes `javascript:`, `data:`, `file:` and future schemes.
+        (
+            web || url.scheme().contains('.'),
+            "use https, or a scheme named after a domain of yours, like com.example.app://cb",
+        ),
+        (
+            web || !prefix,
+            "a URL of an application's own scheme must be listed exactly: remove the trailing `/`",
+        ),
+        (
+            !web || !url.host_str().is_some_and(|host| host.bytes().any(odd)),
+            "the host has characters that are not allowed in host names",
+        ),
+        (
+            url.scheme() != "http" || is_loopback(&url),
+            "use https (http is for 127.0.0.1, [::1] and localhost only)",
+        ),
+        (parse_unchanged(entry).is_some(), &canonical),
+        (
+            !prefix || url.query().is_none(),
+            "a prefix (it ends in `/`) cannot have a query: remove it, or the last `/`",
+        ),
+        (
+            !prefix || has_plain_path(&url),
             "a prefix (it ends in `/`) cannot have dot-segments, %2f, %5c, %2e or %3b in its path",
-        );
-    }
-    Ok(())
-}
-
-/// The rules for `com.example.app://cb`. The required dot excludes `javascript:`, `data:`, `file:` and future schemes.
-fn check_own_scheme(entry: &str, url: &Url) -> Result<(), String> {
-    if !url.scheme().contains('.') {
-        return Err(
-            "use https, or a scheme named after a domain of yours, like com.example.app://cb".to_owned()
-        );
-    }
-    if entry.ends_with('/') {
-        return Err(
-            "a URL of an application's own scheme must be listed exactly: remove the trailing `/`".to_owned()
-        );
-    }
-    if parse_unchanged(entry).is_none() {
-        return Err(format!("write it in its canonical form, {url}"));
-    }
-    Ok(())
+        ),
+    ];
+    rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, remedy)| Err(remedy.to_owned()))
 }
 
 /// Whether a piece of a query, between two `&`, has a parameter that could be mistaken for linkgate's.

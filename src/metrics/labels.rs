@@ -103,24 +103,3 @@ pub(super) fn http_seconds() -> Traced {
     let bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
     HistogramWithExemplars::new(bounds.into_iter())
 }
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use crate::metrics::Metrics;
-
-    #[test]
-    fn exemplars_name_the_longest_request_id_whole_and_of_a_longer_one_the_beginning() {
-        for (request_id, named) in [
-            ("a".repeat(64), "a".repeat(64)),
-            ("b".repeat(65), "b".repeat(64)),
-            ("aé".repeat(22), "aé".repeat(21) + "a"),
-        ] {
-            let metrics = Metrics::default();
-            metrics.answered("/".into(), "GET", 200, Duration::ZERO, &request_id);
-            let text = metrics.render();
-            assert!(text.contains(&format!("# {{request_id=\"{named}\"}} ")), "{text}");
-        }
-    }
-}
