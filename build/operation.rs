@@ -30,6 +30,8 @@ pub(crate) struct Operation<'d> {
 #[derive(Serialize)]
 pub(crate) struct Response<'d> {
     pub(crate) status: &'d str,
+    /// Below 400: the page shows the body and its examples.
+    success: bool,
     pub(crate) description: &'d str,
     pub(crate) headers: Vec<(&'d str, &'d Yaml)>,
     pub(crate) contents: Vec<Content<'d>>,
@@ -91,6 +93,7 @@ fn operation<'d>(
     for (status, response) in node.need("responses")?.entries()? {
         responses.push(Response {
             status,
+            success: status < "400",
             description: response.need("description")?.text()?,
             headers: response
                 .entries_of("headers")?
