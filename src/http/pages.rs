@@ -1,9 +1,10 @@
 //! Pages for people: templates, texts and the headers that they need. All of it is built into the binary.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt::Display;
-use std::sync::OnceLock;
 
+use actix_web::body::MessageBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpResponse, ResponseError as _};
@@ -26,6 +27,10 @@ const STYLE: &str = include_str!("pages/style.css");
 /// That of all other pages: the same, and forms, tables and lists.
 const MORE_STYLE: &str = concat!(include_str!("pages/style.css"), include_str!("pages/more.css"));
 
+/// The page of the API, which build/ renders, and its style.
+const DOCS: &str = include_str!(concat!(env!("OUT_DIR"), "/docs.html"));
+const DOCS_STYLE: &str = include_str!(concat!(env!("OUT_DIR"), "/docs.css"));
+
 /// The pages about a link.
 const SMALL_PAGES: [&str; 4] = ["link.html", "code.html", "done.html", "error.html"];
 
@@ -40,7 +45,6 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("error.html", include_str!("pages/error.html")),
     ("problem.html", include_str!("pages/problem.html")),
     ("problems.html", include_str!("pages/problems.html")),
-    ("docs.html", include_str!("pages/docs.html")),
     ("demo.html", include_str!("dev/demo.html")),
     ("mailbox.html", include_str!("dev/mailbox.html")),
     ("mail.html", include_str!("dev/mail.html")),
@@ -81,11 +85,10 @@ pub(crate) enum Forms {
 pub(crate) struct Pages {
     environment: Environment<'static>,
     app_name: Value,
-    styles: [Style; 2],
+    styles: [Style; 3],
     script: Value,
     script_hash: String,
     texts: BTreeMap<&'static str, Value>,
-    docs: OnceLock<Result<Vec<u8>, minijinja::Error>>,
 }
 
 impl Pages {
@@ -107,29 +110,17 @@ impl Pages {
         Ok(Self {
             environment,
             app_name: Value::from(app_name),
-            styles: [STYLE, MORE_STYLE].map(Style::new),
+            styles: [STYLE, MORE_STYLE, DOCS_STYLE].map(Style::new),
             // Made once: a value is shared by all pages that show it. Nothing in it is to be escaped.
             script: Value::from_safe_string(SCRIPT.to_owned()),
             script_hash: source_hash(SCRIPT),
             texts,
-            docs: OnceLock::new(),
         })
     }
 
-    /// Renders the API document, once.
+    /// The page of the API.
     pub(crate) fn docs(&self) -> HttpResponse {
-        let rendered = self.docs.get_or_init(|| {
-            // As YAML: its maps, unlike JSON's here, keep the order in which the document tells things.
-            let document = serde_yaml_ng::from_str::<serde_yaml_ng::Value>(API_YAML).unwrap_or_default();
-            self.render("docs.html", Locale::En, context! { api => Serde(document) })
-        });
-        self.answer(
-            StatusCode::OK,
-            "docs.html",
-            Locale::En,
-            &CspPolicy::default(),
-            rendered.as_ref().cloned(),
-        )
+        self.answer(StatusCode::OK, "docs.html", Locale::En, &CspPolicy::default(), Ok::<_, Infallible>(DOCS))
     }
 
     /// Renders a page and answers with it.
@@ -150,7 +141,7 @@ impl Pages {
         name: &str,
         locale: Locale,
         policy: &CspPolicy,
-        rendered: Result<Vec<u8>, impl Display>,
+        rendered: Result<impl MessageBody + 'static, impl Display>,
     ) -> HttpResponse {
         match rendered {
             Ok(html) => HttpResponse::build(status)
@@ -206,7 +197,12 @@ impl Pages {
     }
 
     fn style_of(&self, name: &str) -> &Style {
-        &self.styles[usize::from(!SMALL_PAGES.contains(&name))]
+        let [small, more, docs] = &self.styles;
+        match name {
+            "docs.html" => docs,
+            name if SMALL_PAGES.contains(&name) => small,
+            _ => more,
+        }
     }
 
     fn csp(&self, name: &str, policy: &CspPolicy) -> String {

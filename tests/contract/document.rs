@@ -143,36 +143,80 @@ async fn its_examples_are_what_its_schemas_say() {
     assert!(checked > 80, "only {checked}");
 }
 
+/// Text without the entities that the page's template writes.
+fn unescaped(html: &str) -> String {
+    let entities = [("&#x2f;", "/"), ("&#x27;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">")];
+    entities
+        .iter()
+        .fold(html.to_owned(), |text, (entity, letter)| text.replace(entity, letter))
+        .replace("&amp;", "&")
+}
+
 #[tokio::test]
-async fn the_readable_page_shows_every_operation_schema_and_nothing_foreign() {
+async fn the_readable_page_has_an_article_a_contents_entry_and_a_curl_command_for_every_operation() {
     let app = TestApp::start().await;
     let page = app.browser().open("/docs").await;
-    page.expect(200);
     let document = document();
+    let (_, contents) = page.expect(200).raw.split_once("<nav").unwrap();
+    let (contents, _) = contents.split_once("</nav>").unwrap();
     for (path, methods) in documented(&document) {
         for method in methods {
-            let heading =
-                format!("<span class=\"method\">{method}</span><span>{}</span>", path.replace('/', "&#x2f;"));
-            let plain = format!("<span class=\"method\">{method}</span><span>{path}</span>");
-            assert!(page.raw.contains(&heading) || page.raw.contains(&plain), "{method} {path}");
-        }
-        for operation in
-            document["paths"][&path].as_object().unwrap().values().filter(|value| value.is_object())
-        {
-            let summary = operation["summary"].as_str().unwrap().replace('\'', "&#x27;");
-            assert!(page.raw.contains(&summary), "{summary}");
+            let operation = &document["paths"][&path][method.to_ascii_lowercase()];
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(contents.contains(&format!("href=\"#{id}\"")), "{id} is not in the contents");
+            let (_, article) =
+                page.raw.split_once(&format!(" id=\"{id}\"")).unwrap_or_else(|| panic!("{id}"));
+            let article = unescaped(article.split("</article>").next().unwrap());
+            let heading = format!("<span class=\"method\">{method}</span><span>{path}</span>");
+            assert!(article.contains(&heading), "{id}: {article}");
+            assert!(article.contains(operation["summary"].as_str().unwrap()), "{id}: {article}");
+            let (_, curl) = article.split_once("<pre class=\"curl\" tabindex=\"0\">").unwrap();
+            let fixed = path.split('{').next().unwrap();
+            assert!(
+                curl.starts_with("curl -sS ") && curl.contains(&format!("\"$LINKGATE{fixed}")),
+                "{id}: {curl}"
+            );
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                assert!(article.contains(&format!("<dt>{status}</dt>")), "{id}: {status}");
+                let codes: Vec<&str> = REACHED.iter().map(|(code, _)| *code).collect();
+                for code in named_codes(resolve(&document, response), &codes.into_iter().collect()) {
+                    assert!(article.contains(&format!("<a href=\"/problems/{code}\">")), "{id}: {code}");
+                }
+            }
         }
     }
     for schema in document["components"]["schemas"].as_object().unwrap().keys() {
         assert!(page.raw.contains(&format!("id=\"schema-{schema}\"")), "{schema}");
+        assert!(contents.contains(&format!("href=\"#schema-{schema}\"")), "{schema}");
     }
-    for target in page.raw.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
-        assert!(page.raw.contains(&format!("id=\"{target}\"")), "#{target} leads nowhere");
+}
+
+#[tokio::test]
+async fn the_readable_page_loads_and_links_nothing_foreign_and_its_anchors_are_unique() {
+    let app = TestApp::start().await;
+    let page = app.browser().open("/docs").await;
+    page.expect(200);
+    let hrefs = || page.raw.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    for target in hrefs().filter_map(|href| href.strip_prefix('#')) {
+        let anchors = page.raw.matches(&format!(" id=\"{target}\"")).count();
+        assert_eq!(anchors, 1, "#{target}");
     }
-    for attribute in [" src=", " srcset=", "<link", "@import", "url("] {
-        assert!(!page.raw.contains(attribute), "{attribute}");
-    }
-    for href in page.raw.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+    for href in hrefs() {
         assert!(href.starts_with('#') || href.starts_with('/'), "{href}");
     }
+    for attribute in [" src=", " srcset=", "<link", "<script", " style=", "@import", "url("] {
+        assert!(!page.raw.contains(attribute), "{attribute}");
+    }
+    let levels: Vec<u8> = page
+        .raw
+        .split("<h")
+        .skip(1)
+        .filter_map(|rest| rest.bytes().next())
+        .filter(u8::is_ascii_digit)
+        .collect();
+    assert_eq!((levels[0], page.raw.matches("<h1").count()), (b'1', 1));
+    assert!(
+        levels.windows(2).all(|pair| pair[1] <= pair[0] + 1),
+        "a level of headings is left out: {levels:?}"
+    );
 }

@@ -1,6 +1,7 @@
-//! The README, held to its word: its commands are run as they stand, its table is the program's own.
+//! The README and the API page: tests run their commands as they stand, and compare the README's table with the program.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod curl;
 mod links;
 
 use std::io::{BufRead as _, BufReader};
