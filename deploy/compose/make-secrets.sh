@@ -1,15 +1,15 @@
 #!/bin/sh
-# Makes what is secret in docker-compose.yml, where it is not there yet: linkgate's key, and the password of Redis. Each
-# volume is given to the user of its service, and holds nothing that is not for it.
+# Creates the missing secrets of docker-compose.yml: linkgate's key and the password of Redis. Each volume belongs to the
+# user of its service and contains only that service's secrets.
 set -eu
 umask 077
 
-# random BYTES: as base64url, without padding. As `linkgate keys new` writes keys.
+# random BYTES: base64url without padding, as in `linkgate keys new`.
 random() {
   head -c "$1" /dev/urandom | base64 | tr -d '=\n' | tr '+/' '-_'
 }
 
-# put FILE TEXT: whole or not at all.
+# put FILE TEXT: writes atomically.
 put() {
   printf '%s\n' "$2" > "$1.new"
   mv "$1.new" "$1"

@@ -1,4 +1,4 @@
-//! Who the opener is, and what each policy makes of it: the table of the design's section 4, both halves.
+//! Who the opener is, and what each policy makes of it: both tables under "Openers" in `docs/architecture.md`.
 
 use serde_json::json;
 

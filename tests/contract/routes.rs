@@ -7,7 +7,7 @@ use reqwest::Method;
 use super::kit::{assert_not_echoed, assert_untouched, raw};
 use crate::support::app::{TestApp, answer};
 
-/// Every public path with the methods that it has, as the design lists them.
+/// Every public path with its methods.
 pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     ("/v1/attempts", &["POST"]),
     ("/v1/attempts/{id}", &["GET", "HEAD", "DELETE"]),

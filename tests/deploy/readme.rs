@@ -1,4 +1,4 @@
-//! What `deploy/kubernetes/README.md` tells people to write: it is rendered and checked as theirs would be.
+//! The examples in `deploy/kubernetes/README.md` are rendered and checked like a user's own files.
 
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ fn readme() -> String {
     text("deploy/kubernetes/README.md")
 }
 
-/// The block of code after a mark.
+/// The code block after a mark.
 fn block(readme: &str, mark: &str) -> String {
     let (_, rest) = readme.split_once(&format!("<!-- {mark} -->\n```")).unwrap();
     let (_, rest) = rest.split_once('\n').unwrap();
@@ -26,7 +26,7 @@ fn check_config(objects: &Objects) -> String {
 
 #[test]
 fn the_overlay_of_the_readme_renders_to_a_valid_configuration_of_its_own() {
-    // Says why, where it cannot be rendered.
+    // Prints why if it cannot be rendered.
     if rendered("deploy/kubernetes/overlays/production").is_none() {
         return;
     }
@@ -44,7 +44,7 @@ fn the_overlay_of_the_readme_renders_to_a_valid_configuration_of_its_own() {
     assert_eq!(objects.container()["image"], "registry.example.com/linkgate:0.1.0");
     let environment = objects.environment();
     assert_eq!(environment["LINKGATE_PUBLIC_URL"], "https://login.example.org");
-    assert_eq!(environment["LINKGATE_LOG_FORMAT"], "json", "what the overlay below sets stays");
+    assert_eq!(environment["LINKGATE_LOG_FORMAT"], "json", "the overlay keeps the settings of its base");
     let ingress = objects.get("Ingress", "linkgate");
     assert_eq!(ingress["spec"]["rules"][0]["host"], "login.example.org");
     assert_eq!(ingress["spec"]["tls"][0]["hosts"][0], "login.example.org");
@@ -61,7 +61,7 @@ fn the_patches_of_the_network_policies_are_for_what_is_there() {
         assert!(!target.is_null(), "{}", patch["target"]);
         for operation in documents(string(&patch["patch"]))[0].as_array().unwrap() {
             let place = string(&operation["path"]);
-            // What is replaced is there; what is added goes into something that is.
+            // A replaced value exists; an added one goes into an existing parent.
             let parent = place.rsplit_once('/').unwrap().0;
             let wanted = if operation["op"] == "replace" { place } else { parent };
             assert!(target.pointer(wanted).is_some(), "{place}");
@@ -86,7 +86,7 @@ fn the_store_urls_of_the_readme_are_valid() {
         std::fs::write(files.path().join("LINKGATE_STORE_URL"), url).unwrap();
         let output =
             Command::new(BINARY).arg("check-config").env_clear().envs(&environment).output().unwrap();
-        // The last one lacks the name of its master.
+        // The last URL lacks the name of its master.
         let right = url.matches('/').count() > 2 || !url.contains("sentinel");
         assert_eq!(output.status.success(), right, "{url}: {}", String::from_utf8_lossy(&output.stderr));
     }

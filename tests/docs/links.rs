@@ -1,16 +1,17 @@
-//! The links of all documents of the repository, to files, directories and headings in it.
+//! Links between documents of the repository: to files, directories and headings.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// Where there are no documents of ours.
-const ELSEWHERE: [&str; 2] = ["target", "node_modules"];
+/// Directories without documents of our own.
+const SKIPPED: [&str; 2] = ["target", "node_modules"];
 
-fn documents(directory: &Path, found: &mut Vec<PathBuf>) {
+/// All Markdown files below a directory, hidden directories left out.
+pub(crate) fn documents(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
         let name = entry.file_name().into_string().unwrap();
         if entry.file_type().unwrap().is_dir() {
-            if !name.starts_with('.') && !ELSEWHERE.contains(&name.as_str()) {
+            if !name.starts_with('.') && !SKIPPED.contains(&name.as_str()) {
                 documents(&entry.path(), found);
             }
         } else if Path::new(&name).extension().is_some_and(|extension| extension == "md") {
@@ -19,7 +20,7 @@ fn documents(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The text without its blocks and spans of code.
+/// The text without code blocks and code spans.
 fn prose(text: &str) -> String {
     let mut prose = String::new();
     let mut fence: Option<&str> = None;
@@ -32,7 +33,7 @@ fn prose(text: &str) -> String {
             (Some(_), _) => {}
             (None, None) => {
                 for (number, part) in line.split('`').enumerate() {
-                    // The text of a link may be code; its brackets are outside of it.
+                    // The text of a link may be code; its brackets are outside the span.
                     prose.push_str(if number % 2 == 0 { part } else { "code" });
                 }
                 prose.push('\n');
@@ -42,7 +43,7 @@ fn prose(text: &str) -> String {
     prose
 }
 
-/// Where its links lead: `[text](target)`, and `[name]: target`.
+/// The targets of its links: `[text](target)` and `[name]: target`.
 fn targets(prose: &str) -> Vec<String> {
     let inline = prose.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
     let defined = prose.lines().filter(|line| line.starts_with('[') && !line.starts_with("[^"));
@@ -52,7 +53,7 @@ fn targets(prose: &str) -> Vec<String> {
     inline.chain(defined).map(bare).collect()
 }
 
-/// How the headings are linked to, in the way of GitHub: the second of one name is `name-1`.
+/// The anchors of its headings as GitHub makes them: the second of one name is `name-1`.
 fn anchors(text: &str) -> Vec<String> {
     let mut seen: HashMap<String, usize> = HashMap::new();
     let mut anchors = Vec::new();
@@ -73,7 +74,7 @@ fn anchors(text: &str) -> Vec<String> {
     anchors
 }
 
-/// Why a link of a document leads nowhere.
+/// Why a link is broken, or `None` if its target exists.
 fn fault(document: &Path, text: &str, target: &str) -> Option<String> {
     let (file, heading) = target.split_once('#').unwrap_or((target, ""));
     let led_to = if file.is_empty() {

@@ -1,8 +1,10 @@
-//! The README and the API page: tests run their commands as they stand, and compare the README's table with the program.
+//! The documents: their commands run exactly as printed, and the table of settings is the program's own. After a
+//! change to a setting, `BLESS=1 cargo test --test docs settings` updates docs/settings.md.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod curl;
 mod links;
+mod style;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -14,18 +16,21 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
 
 const README: &str = include_str!("../../README.md");
+const TUTORIAL: &str = include_str!("../../docs/tutorial.md");
+const INTEGRATION: &str = include_str!("../../docs/integration.md");
+const SETTINGS: &str = include_str!("../../docs/settings.md");
 const BINARY: &str = env!("CARGO_BIN_EXE_linkgate");
 
-/// The bash blocks that come after a comment which begins with this mark, each with the whole comment.
-fn blocks(mark: &str) -> Vec<(&'static str, &'static str)> {
+/// The bash blocks of a document that follow a comment starting with this mark, each with its comment.
+fn blocks(document: &'static str, mark: &str) -> Vec<(&'static str, &'static str)> {
     let mut found = Vec::new();
-    for part in README.split("<!-- ").skip(1) {
+    for part in document.split("<!-- ").skip(1) {
         let Some((comment, rest)) = part.split_once(" -->\n```bash\n") else { continue };
         if comment.starts_with(mark) {
             found.push((comment, rest.split_once("```").unwrap().0));
         }
     }
-    assert!(!found.is_empty(), "the README has no block marked {mark}");
+    assert!(!found.is_empty(), "no block is marked {mark}");
     found
 }
 
@@ -49,7 +54,7 @@ impl Dev {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        // It says where it is once it listens, and is to be heard out.
+        // It prints its address once it listens. Read to the last line, or its next write fails.
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().contains("Ctrl-C")), "linkgate dev ended before it listened");
         Self { url: format!("http://{address}"), process }
@@ -65,7 +70,7 @@ impl Drop for Dev {
 
 fn bash(script: &str) -> Command {
     let mut command = Command::new("bash");
-    // Unlike a person at a prompt, the test stops at the first command that fails.
+    // Unlike an interactive shell, stop at the first command that fails.
     command.args(["-c", &format!("set -euo pipefail\n{script}")]).stdin(Stdio::null());
     command
 }
@@ -82,7 +87,7 @@ fn runs(script: &str) -> bool {
     bash(script).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// What one block printed, as JSON values; lines that are none are strings.
+/// The output of one block as JSON values; lines that are not JSON become strings.
 fn printed(text: &str) -> Vec<Value> {
     let as_strings = || text.lines().map(|line| Value::from(line.trim())).collect();
     serde_json::Deserializer::from_str(text)
@@ -92,12 +97,12 @@ fn printed(text: &str) -> Vec<Value> {
 }
 
 #[test]
-fn the_curl_session_of_the_readme_can_be_pasted_in_order() {
+fn the_curl_session_of_the_tutorial_can_be_pasted_in_order() {
     const BETWEEN: &str = "=== next block ===";
     for tool in ["curl --json '{}' --version", "jq --version", "openssl version"] {
         assert!(runs(tool), "`{tool}` fails: the session needs curl 7.82 or newer, jq and openssl");
     }
-    let key = README.split_once("LINKGATE_API_KEYS=").unwrap().1.split_whitespace().next().unwrap();
+    let key = INTEGRATION.split_once("LINKGATE_API_KEYS=").unwrap().1.split_whitespace().next().unwrap();
     let dev = Dev::start(key);
     let pyjwt = runs("python3 -c 'import jwt, cryptography'");
     if !pyjwt {
@@ -106,7 +111,8 @@ fn the_curl_session_of_the_readme_can_be_pasted_in_order() {
         );
     }
     let mut script = String::new();
-    for (comment, block) in blocks("curl session") {
+    let session = blocks(TUTORIAL, "curl session");
+    for (comment, block) in session.into_iter().chain(blocks(INTEGRATION, "curl session")) {
         if !comment.ends_with("pyjwt") || pyjwt {
             script.push_str(&block.replace("http://127.0.0.1:8080", &dev.url));
         }
@@ -180,19 +186,23 @@ fn the_environment_of_the_readme_is_a_valid_configuration() {
     let directory = tempfile::tempdir().unwrap();
     let beside = Path::new(BINARY).parent().unwrap().display();
     let path = std::env::var("PATH").unwrap();
-    let [(_, block)] = blocks("environment")[..] else { panic!("one block") };
+    let [(_, block)] = blocks(README, "environment")[..] else { panic!("one block") };
     let mut command = bash(block);
     command.current_dir(directory.path()).env_clear().env("PATH", format!("{beside}:{path}"));
     assert_eq!(stdout_of(command), "configuration is valid\n");
 }
 
 #[test]
-fn the_settings_of_the_readme_are_those_of_the_program() {
-    let (_, rest) = README.split_once("<!-- settings -->\n").unwrap();
-    let (table, _) = rest.split_once("<!-- /settings -->").unwrap();
+fn the_table_of_settings_is_that_of_the_program() {
+    const BEGIN: &str = "<!-- settings -->\n";
+    const END: &str = "<!-- /settings -->";
+    let (above, rest) = SETTINGS.split_once(BEGIN).unwrap();
+    let (table, below) = rest.split_once(END).unwrap();
     let right = linkgate::config::markdown_table();
-    assert!(
-        table == right,
-        "between <!-- settings --> and <!-- /settings --> of README.md there should be:\n{right}"
-    );
+    if table != right && std::env::var_os("BLESS").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.md");
+        std::fs::write(path, [above, BEGIN, &right, END, below].concat()).unwrap();
+        return;
+    }
+    assert!(table == right, "docs/settings.md differs (BLESS=1 updates it); its table should be:\n{right}");
 }

@@ -73,7 +73,7 @@ async fn new_keys_under_load_fail_no_request_and_a_broken_file_changes_nothing()
         .map(|lane| tokio::spawn(stream(fleet.url(), lane, stop.clone(), count.clone(), ledger.clone())))
         .collect();
 
-    // As the README says for several replicas: at the end first, and on top once all have it.
+    // As docs/operations.md says for keys from the environment: at the end first, on top once all replicas have it.
     mount(directory.path(), "v2", &format!("{KEY},{NEXT}"));
     until_published(&fleet, &["test", "next"]).await;
     mount(directory.path(), "v3", &format!("{NEXT},{KEY}"));

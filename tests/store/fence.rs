@@ -275,7 +275,7 @@ async fn two_stores_on_one_server_are_one_store() {
     assert!(again == Stepped { changed: false, ..settled });
 }
 
-/// The fence as the design has it: a hash of the server's run and of its history.
+/// The fence: a hash of the server's run and of its history.
 fn expected_fence(server: &RedisServer) -> String {
     let info: String = server.command(&["INFO", "everything"]);
     let of = |name: &str| {

@@ -31,7 +31,7 @@ impl Answer {
         self
     }
 
-    /// Asserts that this is a problem of this code, complete as RFC 9457 and the design want it.
+    /// Asserts that this is a problem of this code, complete according to RFC 9457 and `docs/openapi.yaml`.
     #[track_caller]
     pub(crate) fn expect_problem(&self, status: u16, code: &str) -> &Self {
         self.expect(status);
