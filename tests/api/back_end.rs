@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::app::{API_KEY, Answer, Client, REDIRECT, TestApp, answer};
+use test_kit::app::{API_KEY, Answer, Client, REDIRECT, TestApp, answer};
 
 const FAR: &str = "198.51.100.9";
 const NEAR: &str = "203.0.113.99";
@@ -25,7 +25,7 @@ async fn redeem_ticket(app: &TestApp, ticket: &str) -> Answer {
 }
 
 /// The ticket that an opener in the end user's network gets by approving.
-async fn approved_ticket(app: &TestApp) -> (crate::support::app::Attempt, Answer, String) {
+async fn approved_ticket(app: &TestApp) -> (test_kit::app::Attempt, Answer, String) {
     let options = json!({ "ticket": true, "client": { "ip": "203.0.113.7" } });
     let attempt = back_end(app).start_with_key(with(options)).await;
     let done = app.browser_at(NEAR).press(&app.link("ann@example.com"), "approve").await;

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use reqwest::RequestBuilder;
 use serde_json::json;
 
-use crate::support::app::{TestApp, answer};
+use test_kit::app::{TestApp, answer};
 
 const FAR: &str = "198.51.100.9";
 const NEAR: &str = "203.0.113.99";

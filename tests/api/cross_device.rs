@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::app::{Answer, Attempt, Client, REDIRECT, TestApp, answer};
+use test_kit::app::{Answer, Attempt, Client, REDIRECT, TestApp, answer};
 
 const REQUESTER: &str = "requester-secret-0123456789";
 const OTHER: &str = "another-secret-0123456789ab";

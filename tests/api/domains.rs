@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::app::{API_KEY, Answer, TestApp, answer};
+use test_kit::app::{API_KEY, Answer, TestApp, answer};
 
 async fn start(app: &TestApp, email: &str) -> Answer {
     let body = json!({ "email_address": email, "purpose": "sign_in" });

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::support::app::{Attempt, TestApp, answer};
+use test_kit::app::{Attempt, TestApp, answer};
 
 const FAR: &str = "198.51.100.9";
 const LATER: TimeDelta = TimeDelta::seconds(31);

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::app::{API_KEY, Answer, Client, REDIRECT, TestApp, answer};
+use test_kit::app::{API_KEY, Answer, Client, REDIRECT, TestApp, answer};
 
 fn body(email: &str) -> Value {
     json!({ "email_address": email, "purpose": "sign_in", "redirect_url": REDIRECT })

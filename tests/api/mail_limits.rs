@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::app::{API_KEY, Answer, Client, TestApp, answer};
-use crate::support::smtp::Mode;
+use test_kit::app::{API_KEY, Answer, Client, TestApp, answer};
+use test_kit::smtp::Mode;
 
 const ADDRESS: (&str, &str) = ("LINKGATE_MAILS_PER_ADDRESS", "1/30s,5/15m");
 const NETWORK: (&str, &str) = ("LINKGATE_MAILS_PER_NETWORK", "30/15m");

@@ -3,7 +3,7 @@
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
-use crate::support::app::{TestApp, answer, link_of};
+use test_kit::app::{TestApp, answer, link_of};
 
 struct Mail {
     headers: HeaderMap,

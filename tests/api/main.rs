@@ -23,7 +23,5 @@ mod rotation;
 mod session_tokens;
 mod sessions;
 mod sign_in;
-#[path = "../support/mod.rs"]
-mod support;
 mod verify_email;
 mod waiting;

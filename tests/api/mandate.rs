@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::support::app::{REDIRECT, TestApp, answer};
+use test_kit::app::{REDIRECT, TestApp, answer};
 
 const FAR: &str = "198.51.100.9";
 

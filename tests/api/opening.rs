@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use reqwest::Method;
 
-use crate::support::app::{Attempt, Client, TestApp, answer};
+use test_kit::app::{Attempt, Client, TestApp, answer};
 
 const FAR: &str = "198.51.100.9";
 

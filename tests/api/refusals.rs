@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::support::app::{API_KEY, Answer, Client, ORIGIN, TestApp, answer};
+use test_kit::app::{API_KEY, Answer, Client, ORIGIN, TestApp, answer};
 
 const LIMIT: (&str, &str) = ("LINKGATE_REFUSALS_PER_MINUTE", "5");
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::app::{API_KEY, Answer, Client, REDIRECT, TestApp, answer};
-use crate::support::smtp::Mode;
+use test_kit::app::{API_KEY, Answer, Client, REDIRECT, TestApp, answer};
+use test_kit::smtp::Mode;
 
 const STARTED: &str = "linkgate_attempts_started_total{purpose=\"sign_in\"}";
 

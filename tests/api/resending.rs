@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::app::{Attempt, TestApp};
+use test_kit::app::{Attempt, TestApp};
 
 const FAR: &str = "198.51.100.9";
 

@@ -6,8 +6,8 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::app::{Client, REDIRECT, TestApp, answer};
-use crate::support::waiting::until;
+use test_kit::app::{Client, REDIRECT, TestApp, answer};
+use test_kit::waiting::until;
 
 const OLD: &str = "old:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
 const NEW: &str = "new:ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA";
@@ -58,7 +58,7 @@ fn kid(token: &str) -> String {
     jsonwebtoken::decode_header(token).unwrap().kid.unwrap()
 }
 
-async fn renew(client: &Client, renewal: &Value) -> crate::support::app::Answer {
+async fn renew(client: &Client, renewal: &Value) -> test_kit::app::Answer {
     answer(client.post("/v1/session/token").json(&json!({ "renewal_token": renewal }))).await
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::app::{Answer, TestApp, answer, noon};
+use test_kit::app::{Answer, TestApp, answer, noon};
 
 /// Signs ann in by a script and redeems.
 async fn session(app: &TestApp) -> Answer {

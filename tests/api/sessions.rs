@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::app::{Answer, Attempt, Client, ORIGIN, TestApp, answer};
+use test_kit::app::{Answer, Attempt, Client, ORIGIN, TestApp, answer};
 
 const SECRET: &str = "requester-secret-0123456789";
 const OTHER: &str = "another-secret-0123456789ab";

@@ -5,9 +5,9 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::forge::{Smith, part, with, without};
-use super::kit::{SECRET, plain_with, with_key};
 use super::places::Scene;
-use crate::support::app::{Answer, TestApp, answer};
+use test_kit::app::{Answer, TestApp, answer};
+use test_kit::requests::{SECRET, plain_with, with_key};
 
 /// Claims that may be left out: what is asked for is less then.
 const OPTIONAL: [(&str, &[&str]); 5] = [

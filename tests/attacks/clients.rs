@@ -4,8 +4,8 @@ use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 
 use super::forge::part;
-use super::kit::{OTHER_SECRET, SECRET, plain, token_of};
-use crate::support::app::{Answer, Attempt, Client, TestApp, answer};
+use test_kit::app::{Answer, Attempt, Client, TestApp, answer};
+use test_kit::requests::{OTHER_SECRET, SECRET, plain, token_of};
 
 const FAR: &str = "198.51.100.9";
 

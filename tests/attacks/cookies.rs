@@ -5,8 +5,8 @@ use reqwest::RequestBuilder;
 use reqwest::header::HeaderValue;
 use serde_json::json;
 
-use super::kit::{SECRET, token_of};
-use crate::support::app::{Answer, Client, TestApp, answer};
+use test_kit::app::{Answer, Client, TestApp, answer};
+use test_kit::requests::{SECRET, token_of};
 
 /// Where the server under test is, to browsers.
 const HTTPS: &str = "https://login.example.com";

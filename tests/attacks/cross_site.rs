@@ -3,9 +3,9 @@
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::kit::{plain_with, token_of};
 use super::origins::look_alikes;
-use crate::support::app::{API_KEY, Answer, Attempt, Client, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::app::{API_KEY, Answer, Attempt, Client, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::requests::{plain_with, token_of};
 
 /// A victim that is signed in, and waits for another attempt; its attempt token is known, for the sake of the argument.
 struct Victim {

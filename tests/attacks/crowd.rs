@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::process::Process;
-use crate::support::app::{REDIRECT, link_of};
+use test_kit::app::{REDIRECT, link_of};
 
 /// How many are tried.
 const CROWD: u64 = 5_000;

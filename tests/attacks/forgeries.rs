@@ -11,7 +11,7 @@ use super::forge::{
     public_key_forms, with,
 };
 use super::places::{PLACES, Scene, assert_refused};
-use crate::support::app::{TestApp, answer};
+use test_kit::app::{TestApp, answer};
 
 const HMACS: [(&str, Algorithm); 3] =
     [("HS256", Algorithm::HS256), ("HS384", Algorithm::HS384), ("HS512", Algorithm::HS512)];
@@ -385,10 +385,10 @@ async fn signing_out_with_a_forged_token_signs_nobody_out() {
         format!("{header}.{claims}.{}", "A".repeat(signature.len())),
     ];
     for token in &forged {
-        let script = app.script(super::kit::SECRET);
+        let script = app.script(test_kit::requests::SECRET);
         let by_body = script.request(reqwest::Method::DELETE, "/v1/session");
         answer(by_body.json(&json!({ "renewal_token": token }))).await.expect(204);
-        let cookie = format!("linkgate-session={token}; linkgate-client={}", super::kit::SECRET);
+        let cookie = format!("linkgate-session={token}; linkgate-client={}", test_kit::requests::SECRET);
         let by_cookie =
             app.browser().request(reqwest::Method::DELETE, "/v1/session").header("Origin", &app.url);
         answer(by_cookie.header("Cookie", cookie)).await.expect(204);

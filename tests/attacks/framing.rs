@@ -8,8 +8,8 @@ use linkgate::clock::SystemClock;
 use linkgate::config::Config;
 use serde_json::json;
 
-use super::kit::plain_with;
-use crate::support::app::{Answer, Client, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::app::{Answer, Client, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::requests::plain_with;
 
 const NEAR: &str = "203.0.113.99";
 const FAR: &str = "198.51.100.9";

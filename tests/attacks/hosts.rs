@@ -4,9 +4,9 @@ use futures_util::future::join_all;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use crate::kit::{assert_not_echoed, assert_untouched, plain, token_of};
-use crate::support::app::{Answer, Client, REDIRECT, TestApp, answer};
 use crate::wire::{ask, get, post, say};
+use test_kit::app::{Answer, Client, REDIRECT, TestApp, answer};
+use test_kit::requests::{assert_not_echoed, assert_untouched, plain, token_of};
 
 /// What is said of the host, the scheme, the path or the method by somebody who is not to be believed.
 const LIES: &[(&str, &str)] = &[

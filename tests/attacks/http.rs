@@ -2,10 +2,10 @@
 
 use futures_util::future::join_all;
 
-use crate::kit::{SECRET, assert_no_mail, assert_untouched, plain};
-use crate::support::app::{Answer, TestApp};
-use crate::support::waiting::until;
 use crate::wire::{Heard, ask, get, post, say};
+use test_kit::app::{Answer, TestApp};
+use test_kit::requests::{SECRET, assert_no_mail, assert_untouched, plain};
+use test_kit::waiting::until;
 
 /// Asserts that an answer of the framework's own is short, says nothing, and is the last of its connection.
 #[track_caller]

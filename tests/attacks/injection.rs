@@ -4,10 +4,10 @@ use mailparse::MailHeaderMap as _;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use crate::kit::{SECRET, plain_with, with_key};
-use crate::support::app::{TestApp, answer, link_of};
-use crate::support::smtp::Received;
 use crate::wire::{ask, get};
+use test_kit::app::{TestApp, answer, link_of};
+use test_kit::requests::{SECRET, plain_with, with_key};
+use test_kit::smtp::Received;
 
 /// What is put where a string is wanted. All have `evil` in them, for whoever looks for it.
 pub(crate) const EVIL: &[&str] = &[

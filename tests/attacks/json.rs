@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::kit::{SECRET, assert_not_echoed, assert_untouched, plain, plain_with, with_key};
-use crate::support::app::{Answer, REDIRECT, TestApp, answer};
 use crate::wire::{ask, post};
+use test_kit::app::{Answer, REDIRECT, TestApp, answer};
+use test_kit::requests::{SECRET, assert_not_echoed, assert_untouched, plain, plain_with, with_key};
 
 /// A start with everything in it that a back end may say.
 fn full() -> Value {

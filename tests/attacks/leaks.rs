@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use self::search::{Planted, Search};
 use self::world::{World, dump};
-use crate::redis_server::RedisServer;
+use test_kit::redis_server::RedisServer;
 
 /// All flows and all errors, and what was captured of them.
 async fn all_of_it(world: &mut World) {

@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use super::kit::token_of;
-use crate::support::app::{Answer, Attempt, Client, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::app::{Answer, Attempt, Client, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::requests::token_of;
 
 const MALLORY: &str = "mallory@example.com";
 const NEAR: &str = "203.0.113.99";

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::injection::EVIL;
 use crate::process::Process;
-use crate::support::app::{API_KEY, answer};
+use test_kit::app::{API_KEY, answer};
 
 /// What is looked for in the log, in any case: too long to stand in the name of a request by chance, as "evil" did once.
 const MARK: &str = "eviltwin";

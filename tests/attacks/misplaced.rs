@@ -5,12 +5,12 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::forge::{Smith, part, with};
-use super::kit::{
+use super::places::{Scene, assert_refused, store_calls, use_up};
+use test_kit::app::{API_KEY, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::redis_server::RedisServer;
+use test_kit::requests::{
     OTHER_SECRET, SECRET, all_tokens, plain, plain_with, session, ticket, token_of, verify_email, with_key,
 };
-use super::places::{Scene, assert_refused, store_calls, use_up};
-use super::redis_server::RedisServer;
-use crate::support::app::{API_KEY, ORIGIN, REDIRECT, TestApp, answer};
 
 /// A key that is going to leave the ring.
 const OLD: &str = "old:MTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTE";

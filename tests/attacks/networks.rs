@@ -3,9 +3,9 @@
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::kit::token_of;
-use crate::support::app::{TestApp, answer};
 use crate::wire::ask;
+use test_kit::app::{TestApp, answer};
+use test_kit::requests::token_of;
 
 /// Where the requester of these tests is.
 const HERE: &str = "203.0.113.7";

@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::kit::{SECRET, assert_not_echoed, assert_untouched, plain, token_of};
-use crate::support::app::{Answer, ORIGIN, TestApp, answer};
+use test_kit::app::{Answer, ORIGIN, TestApp, answer};
+use test_kit::requests::{SECRET, assert_not_echoed, assert_untouched, plain, token_of};
 
 /// The listed origin, seen from a look-alike's side, and what is no origin.
 pub(crate) fn look_alikes() -> Vec<String> {

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::kit::{SECRET, plain};
 use crate::process::Process;
-use crate::support::app::{Attempt, TestApp, answer};
-use crate::support::waiting::AT_ONCE;
 use crate::wire::{Heard, get, hear, post};
+use test_kit::app::{Attempt, TestApp, answer};
+use test_kit::requests::{SECRET, plain};
+use test_kit::waiting::AT_ONCE;
 
 /// A connection.
 struct Line(TcpStream);

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::fleet::Fleet;
-use crate::support::app::{Answer, Attempt, Client, REDIRECT, TestApp, answer};
+use test_kit::app::{Answer, Attempt, Client, REDIRECT, TestApp, answer};
+use test_kit::fleet::Fleet;
 
 const ATTACKER: &str = "attacker-secret-0123456789abcd";
 const HOME: &str = "203.0.113.7";
@@ -286,7 +286,7 @@ async fn of_fifty_guesses_at_once_on_two_replicas_and_redis_five_are_heard() {
         let attempt = requesters[round % 2].sign_in(&email).await;
         let mails = fleet.smtp.received();
         let mail = mails.iter().rfind(|mail| mail.rcpt_to == [email.clone()]).unwrap();
-        let link = crate::support::app::link_of(&mail.message);
+        let link = test_kit::app::link_of(&mail.message);
         let path = link[link.find("/v/").unwrap()..].to_owned();
         let victim = at(1, OTHER_NETWORK, "victim-secret-0123456789abcdef");
         let confirmation = victim.describe(&path).await.confirmation();

@@ -4,8 +4,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use super::kit::{AllTokens, SECRET, all_tokens, assert_not_echoed, plain_with, with_key};
-use crate::support::app::{API_KEY, Answer, Client, ORIGIN, TestApp, answer};
+use test_kit::app::{API_KEY, Answer, Client, ORIGIN, TestApp, answer};
+use test_kit::requests::{AllTokens, SECRET, all_tokens, assert_not_echoed, plain_with, with_key};
 
 /// What stands in a path as it is.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::app::{API_KEY, Client, ORIGIN, UNLIMITED};
-use crate::support::smtp::{Mode, Sink};
+use test_kit::app::{API_KEY, Client, ORIGIN, UNLIMITED};
+use test_kit::smtp::{Mode, Sink};
 
 /// How long it may take to come up.
 const PATIENCE: Duration = Duration::from_secs(20);

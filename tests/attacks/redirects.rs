@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::forge::{Smith, part, with};
-use super::kit::{OTHER_SECRET, SECRET, token_of};
-use super::redis_server::RedisServer;
-use crate::support::app::{API_KEY, Answer, REDIRECT, TestApp, answer};
+use test_kit::app::{API_KEY, Answer, REDIRECT, TestApp, answer};
+use test_kit::redis_server::RedisServer;
+use test_kit::requests::{OTHER_SECRET, SECRET, token_of};
 
 const NEAR: &str = "203.0.113.99";
 const FAR: &str = "198.51.100.9";

@@ -4,7 +4,7 @@
 use futures_util::future::join_all;
 use reqwest::Method;
 
-use crate::support::app::{Answer, Attempt, Client, TestApp, answer};
+use test_kit::app::{Answer, Attempt, Client, TestApp, answer};
 
 const POLICIES: [&str; 4] = ["adaptive", "approve", "relay_code", "same_client"];
 const FAR: &str = "198.51.100.9";

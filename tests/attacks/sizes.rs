@@ -6,9 +6,9 @@ use reqwest::RequestBuilder;
 use serde_json::json;
 
 use super::forge::{encode, parts};
-use super::kit::{SECRET, raw, with_key};
 use super::places::{Scene, store_calls};
-use crate::support::app::{TestApp, answer};
+use test_kit::app::{TestApp, answer};
+use test_kit::requests::{SECRET, raw, with_key};
 
 const MIB: usize = 1 << 20;
 
@@ -84,7 +84,7 @@ async fn a_megabyte_for_a_token_in_the_path_or_a_header_is_refused_at_once_and_w
     let scene = Scene::start().await;
     let app = &scene.app;
     let before = store_calls(app).await;
-    let (id, key) = (&scene.tokens.attempt.id, crate::support::app::API_KEY);
+    let (id, key) = (&scene.tokens.attempt.id, test_kit::app::API_KEY);
     let long = "A".repeat(MIB);
     let [header, _, signature] = parts(&scene.tokens.link);
     let payload = format!("{header}.{long}.{signature}");

@@ -8,9 +8,9 @@ use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::kit::SECRET;
-use crate::support::app::{TestApp, answer};
 use crate::wire::get;
+use test_kit::app::{TestApp, answer};
+use test_kit::requests::SECRET;
 
 /// Beyond this, a connection counts as kept for ever: the longest limit is 15 s, and machines are busy.
 const FOR_EVER: Duration = Duration::from_secs(40);
@@ -213,7 +213,7 @@ static FATES: LazyLock<BTreeMap<&'static str, Fate>> = LazyLock::new(|| {
         let half = Slow::trickling("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", "G");
         clients.push(("proxy with half a head", thread::spawn(move || half.run(&address_behind))));
         let (waited, signed_in) = runtime.block_on(async {
-            let attempt = app.script(SECRET).start(crate::kit::plain()).await;
+            let attempt = app.script(SECRET).start(test_kit::requests::plain()).await;
             let waiting = attempt.request(reqwest::Method::GET, "?wait=12&seen=pending");
             let waiting = tokio::spawn(async move { (answer(waiting).await, begun.elapsed()) });
             let mut signed_in = 0;

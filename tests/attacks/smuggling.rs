@@ -3,9 +3,9 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::kit::{OTHER_SECRET, SECRET, assert_untouched, plain};
-use crate::support::app::TestApp;
 use crate::wire::{Heard, get, post, say, say_until};
+use test_kit::app::TestApp;
+use test_kit::requests::{OTHER_SECRET, SECRET, assert_untouched, plain};
 
 /// The request that is hidden. Its answer would carry its id.
 const HIDDEN: &str =

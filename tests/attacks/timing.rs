@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::proxy::{Mode as Wire, Proxy};
-use crate::support::app::TestApp;
-use crate::support::smtp::Mode;
+use test_kit::app::TestApp;
+use test_kit::proxy::{Mode as Wire, Proxy};
+use test_kit::smtp::Mode;
 
 #[tokio::test]
 async fn a_recipient_that_the_relay_rejects_takes_as_long_as_one_that_it_accepts() {
@@ -12,7 +12,7 @@ async fn a_recipient_that_the_relay_rejects_takes_as_long_as_one_that_it_accepts
     // command is sent at a time, a rejection three; where all are sent at once, it is two and one.
     let reply = Duration::from_millis(150);
     for (pipelining, replies) in [(false, 4), (true, 2)] {
-        let sink = crate::support::smtp::Sink::start(Mode::Accept);
+        let sink = test_kit::smtp::Sink::start(Mode::Accept);
         sink.set_pipelining(pipelining);
         let proxy = Proxy::start(sink.address().port());
         let relay = format!("smtp://localhost:{}", proxy.port());

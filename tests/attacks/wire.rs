@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
-use crate::support::app::{Answer, TestApp};
+use test_kit::app::{Answer, TestApp};
 
 /// How long an answer may take before it counts as none.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::kit::{SECRET, assert_not_echoed, assert_untouched, plain, start_raw, with_key};
-use crate::support::app::{Client, TestApp, answer};
+use test_kit::app::{Client, TestApp, answer};
+use test_kit::requests::{SECRET, assert_not_echoed, assert_untouched, plain, start_raw, with_key};
 
 /// Routes that take JSON, and a body that each would take.
 fn json_routes() -> Vec<(Method, &'static str, serde_json::Value)> {

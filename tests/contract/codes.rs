@@ -6,9 +6,9 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::json;
 
-use super::kit::{OTHER_SECRET, SECRET, plain, plain_with, start_raw, ticket, with_key};
-use crate::support::app::{Answer, REDIRECT, TestApp, answer};
-use crate::support::smtp::Mode;
+use test_kit::app::{Answer, REDIRECT, TestApp, answer};
+use test_kit::requests::{OTHER_SECRET, SECRET, plain, plain_with, start_raw, ticket, with_key};
+use test_kit::smtp::Mode;
 
 /// Codes that no request can reach, and why.
 pub(crate) const UNREACHABLE: &[(&str, &str)] = &[(

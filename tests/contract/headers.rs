@@ -6,9 +6,9 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::json;
 
-use super::kit::{SECRET, assert_not_echoed, plain, plain_with, token_of};
 use super::routes::{ROUTES, filled};
-use crate::support::app::{Answer, Client, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::app::{Answer, Client, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::requests::{SECRET, assert_not_echoed, plain, plain_with, token_of};
 
 /// What each answer carries, whatever it is.
 #[track_caller]

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::kit::{SECRET, assert_untouched, plain, raw, start_raw};
-use crate::support::app::{TestApp, answer};
+use test_kit::app::{TestApp, answer};
+use test_kit::requests::{SECRET, assert_untouched, plain, raw, start_raw};
 
 const MAX: usize = 16 * 1024;
 
@@ -164,7 +164,7 @@ async fn headers_that_the_framework_gives_up_on_end_the_connection_and_nothing_r
 async fn long_values_within_a_body_are_problems_of_their_field() {
     let app = TestApp::start().await;
     let client = app.script(SECRET);
-    let long = |members| answer(client.post("/v1/attempts").json(&super::kit::plain_with(&members)));
+    let long = |members| answer(client.post("/v1/attempts").json(&test_kit::requests::plain_with(&members)));
     long(json!({ "email_address": format!("{}@example.com", "a".repeat(15_000)) }))
         .await
         .expect_problem(422, "invalid_email_address");

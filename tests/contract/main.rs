@@ -9,12 +9,9 @@ mod codes;
 mod document;
 mod fields;
 mod headers;
-mod kit;
 mod limits;
 mod parameters;
 mod problems;
 mod routes;
 mod schema;
 mod shapes;
-#[path = "../support/mod.rs"]
-mod support;

@@ -2,8 +2,8 @@
 
 use reqwest::Method;
 
-use super::kit::{OTHER_SECRET, SECRET, assert_no_mail, assert_not_echoed, assert_untouched, plain};
-use crate::support::app::{TestApp, answer};
+use test_kit::app::{TestApp, answer};
+use test_kit::requests::{OTHER_SECRET, SECRET, assert_no_mail, assert_not_echoed, assert_untouched, plain};
 
 #[tokio::test]
 async fn a_bad_client_secret_is_refused_and_never_taken_for_none() {
@@ -62,7 +62,7 @@ async fn a_client_cookie_that_makes_no_sense_or_stands_twice_counts_for_nothing(
         );
         let path = format!("/v1/attempts/{}/redeem", answer.text("id"));
         let redeem = script.post(&path).bearer_auth(answer.text("attempt_token"));
-        super::kit::assert_not_echoed(&crate::support::app::answer(redeem).await, SECRET);
+        test_kit::requests::assert_not_echoed(&test_kit::app::answer(redeem).await, SECRET);
     }
 }
 

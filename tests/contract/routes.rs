@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use super::kit::{assert_not_echoed, assert_untouched, raw};
-use crate::support::app::{TestApp, answer};
+use test_kit::app::{TestApp, answer};
+use test_kit::requests::{assert_not_echoed, assert_untouched, raw};
 
 /// Every public path with the methods that it has, as the design lists them.
 pub(crate) const ROUTES: &[(&str, &[&str])] = &[

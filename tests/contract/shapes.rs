@@ -7,10 +7,10 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::kit::{OTHER_SECRET, SECRET, plain, plain_with, session, ticket, verify_email, with_key};
 use super::schema::{check, document};
-use crate::support::app::{Answer, Attempt, REDIRECT, TestApp, answer};
-use crate::support::smtp::Mode;
+use test_kit::app::{Answer, Attempt, REDIRECT, TestApp, answer};
+use test_kit::requests::{OTHER_SECRET, SECRET, plain, plain_with, session, ticket, verify_email, with_key};
+use test_kit::smtp::Mode;
 
 /// Asserts that an answer is what the schema of this name says.
 #[track_caller]

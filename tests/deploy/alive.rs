@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::environments::{BINARY, stand_ins, with_stand_ins};
-use crate::kit::{Objects, list, rendered, string};
-use crate::redis_server::{RedisServer, free_port};
+use crate::manifests::{Objects, list, rendered, string};
+use test_kit::redis_server::{RedisServer, free_port};
 
 /// How long a process may take to come up or to end, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(30);

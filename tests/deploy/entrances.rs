@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{Faults, Objects, hold, list, string};
+use crate::manifests::{Faults, Objects, hold, list, string};
 
 /// The longest that a long-poll is held, in seconds (`http/status.rs`). Event streams say something more often.
 const LONG_POLL: u64 = 30;
@@ -66,7 +66,7 @@ fn the_ingress_lets_requests_wait_and_events_through_and_keeps_paths_out_of_its_
     }
     let ingress = "Ingress/linkgate/metadata/annotations";
     // The names of annotations have a slash: the map is changed as a whole.
-    let annotations = &crate::kit::everything().get("Ingress", "linkgate")["metadata"]["annotations"];
+    let annotations = &crate::manifests::everything().get("Ingress", "linkgate")["metadata"]["annotations"];
     let with = |name: &str, value: &str| {
         let mut changed = annotations.clone();
         changed[name] = json!(value);

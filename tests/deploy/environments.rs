@@ -11,7 +11,7 @@ use serde_json::Value;
 use serde_yaml_ng::Value as Yaml;
 use tempfile::TempDir;
 
-use crate::kit::{deployments, string, text};
+use crate::manifests::{deployments, string, text};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_linkgate");
 

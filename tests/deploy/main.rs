@@ -7,7 +7,7 @@
 mod alive;
 mod entrances;
 mod environments;
-mod kit;
+mod manifests;
 mod readme;
 mod rendering;
 mod scaling;
@@ -16,6 +16,3 @@ mod settings;
 mod systemd;
 mod traffic;
 mod workload;
-
-#[path = "../support/redis.rs"]
-mod redis_server;

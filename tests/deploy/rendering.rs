@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::kit::{Objects, deployments, documents, rendered, skipped, string, text};
+use crate::manifests::{Objects, deployments, documents, rendered, skipped, string, text};
 
 /// What the checker of schemas is made of.
 const REQUIREMENTS: &str = include_str!("requirements.txt");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{Faults, NAME, Objects, hold, list, string};
+use crate::manifests::{Faults, NAME, Objects, hold, list, string};
 
 #[test]
 fn production_has_three_replicas_and_grows_with_the_processors_used() {

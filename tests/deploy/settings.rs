@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use linkgate::config::{FILE_SUFFIX, PREFIX, SETTINGS};
 
 use crate::environments::{environments, secrets};
-use crate::kit::{path, text};
+use crate::manifests::{path, text};
 
 const BEGIN: &str = "# --- All other settings, with examples ---\n";
 
@@ -179,7 +179,7 @@ fn the_readme_puts_into_the_secret_what_is_read_from_it() {
         .filter_map(|rest| rest.split_once('='))
         .map(|(_, rest)| rest.split(['=', ' ', '\n']).next().unwrap())
         .collect();
-    let install = crate::kit::Objects::install().environment();
+    let install = crate::manifests::Objects::install().environment();
     let read = install.iter().filter(|(name, _)| name.ends_with(FILE_SUFFIX) && known().contains(*name));
     let read: BTreeSet<&str> = read.map(|(_, file)| file.rsplit('/').next().unwrap()).collect();
     assert_eq!(put, read);

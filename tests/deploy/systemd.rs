@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use crate::environments::BINARY;
-use crate::kit::{skipped, text};
+use crate::manifests::{skipped, text};
 
 /// The exposure that `systemd-analyze security` may give it, in tenths: below 1.5 of 10.
 const EXPOSURE: u32 = 15;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{Faults, NAME, Objects, hold, list, selects, string};
+use crate::manifests::{Faults, NAME, Objects, hold, list, selects, string};
 
 #[test]
 fn every_selector_selects_the_pods() {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{Faults, Objects, hold, list, string};
+use crate::manifests::{Faults, Objects, hold, list, string};
 
 /// What `linkgate serve` gives requests in flight after `LINKGATE_DRAIN_DELAY`, in seconds (`app.rs`).
 const IN_FLIGHT: u64 = 30;
@@ -303,7 +303,7 @@ fn the_namespace_lets_no_pod_in_that_is_less_restricted() {
 }
 
 fn everything_namespace() -> String {
-    format!("Namespace/{}", string(&crate::kit::everything().deployment()["metadata"]["namespace"]))
+    format!("Namespace/{}", string(&crate::manifests::everything().deployment()["metadata"]["namespace"]))
 }
 
 #[test]

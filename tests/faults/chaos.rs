@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::fleet::Fleet;
 use crate::people::{Ledger, NEAR, client, insist, path_of, start_request, started};
-use crate::support::app::{API_KEY, Client};
+use test_kit::app::{API_KEY, Client};
+use test_kit::fleet::Fleet;
 
 /// How long people go on beginning.
 const STREAM: Duration = Duration::from_secs(12);
@@ -111,7 +111,7 @@ async fn dying_replicas_and_resets_double_no_success_and_leave_nobody_waiting() 
     let resetting = std::thread::spawn(move || {
         while !ends.load(Ordering::Relaxed) {
             std::thread::sleep(RESETS);
-            proxies.iter().for_each(crate::proxy::Proxy::cut);
+            proxies.iter().for_each(test_kit::proxy::Proxy::cut);
             count.fetch_add(proxies.len(), Ordering::Relaxed);
         }
     });
@@ -150,7 +150,7 @@ async fn dying_replicas_and_resets_double_no_success_and_leave_nobody_waiting() 
     over.store(true, Ordering::Relaxed);
     resetting.join().unwrap();
     let replicas = tokio::task::block_in_place(|| killing.join().unwrap());
-    let logs: String = replicas.iter().map(crate::fleet::Replica::log).collect();
+    let logs: String = replicas.iter().map(test_kit::fleet::Replica::log).collect();
     assert!(!logs.contains("panicked"), "{logs}");
     for result in results {
         result.unwrap();

@@ -5,8 +5,8 @@ use linkgate::clock::{Clock as _, ManualClock};
 use serde_json::json;
 
 use crate::people::{NEAR, client, path_of, start_by_key, start_request, started, try_answer};
-use crate::redis_server::RedisServer;
-use crate::support::app::{Client, TestApp, noon};
+use test_kit::app::{Client, TestApp, noon};
+use test_kit::redis_server::RedisServer;
 
 /// Two replicas of one deployment, on clocks of their own.
 fn replica(redis: &RedisServer, clock: &ManualClock) -> TestApp {

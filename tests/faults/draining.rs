@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::fleet::{Fleet, Replica};
 use crate::people::{Ledger, NEAR, client, path_of, start_by_key, start_request, started, try_answer};
-use crate::redis_server::RedisServer;
-use crate::support::app::{Client, answer};
+use test_kit::app::{Client, answer};
+use test_kit::fleet::{Fleet, Replica};
+use test_kit::redis_server::RedisServer;
 
 fn alone(redis: &RedisServer, delay: &str) -> Replica {
     Replica::start(&[

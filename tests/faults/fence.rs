@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::fleet::{Fleet, reads_of, until_read_after};
 use crate::people::{NEAR, client, insist, path_of, start_by_key};
+use test_kit::fleet::{Fleet, reads_of, until_read_after};
 
 /// Does this to the store between the confirmation of one attempt and everything else.
 async fn what_was_used_stays_used(name: &str, save: bool, fault: impl FnOnce(&mut Fleet)) {

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::draining::stream;
-use crate::fleet::{Fleet, KEY};
 use crate::people::{Ledger, NEAR, client, start_request};
-use crate::support::app::answer;
+use test_kit::app::answer;
+use test_kit::fleet::{Fleet, KEY};
 
 const NEXT: &str = "next:YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXowMTIzNDU";
 

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::redis_server::RedisServer;
-use crate::support::app::{TestApp, answer};
-use crate::support::smtp::Mode;
-use crate::support::waiting::until;
+use test_kit::app::{TestApp, answer};
+use test_kit::redis_server::RedisServer;
+use test_kit::smtp::Mode;
+use test_kit::waiting::until;
 
 /// How a relay fails.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,20 +4,10 @@
 //! Replicas are the real binary, each with a Redis behind a proxy of its own, behind a balancer without affinity.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[path = "../support/balancer.rs"]
-mod balancer;
-#[path = "../support/proxy.rs"]
-mod proxy;
-#[path = "../support/redis.rs"]
-mod redis_server;
-#[path = "../support/mod.rs"]
-mod support;
-
 mod chaos;
 mod clocks;
 mod draining;
 mod fence;
-mod fleet;
 mod interpreter;
 mod keys;
 mod mail;

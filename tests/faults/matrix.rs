@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 use crate::interpreter::Says;
 use crate::matrix_steps::{Bench, PASSWORD, Step, prepare};
 use crate::people::{insist, try_answer};
-use crate::proxy::Mode;
-use crate::support::app::Answer;
+use test_kit::app::Answer;
+use test_kit::proxy::Mode;
 
 const DOCUMENT: &str = include_str!("../../docs/reliability.md");
 

@@ -4,12 +4,12 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use crate::fleet::{Replica, reads_of, until_read_after};
 use crate::interpreter::Interpreter;
 use crate::people::{FAR, NEAR, back_end, client, confirm, path_of, start_by_key, start_request, try_answer};
-use crate::proxy::Proxy;
-use crate::redis_server::RedisServer;
-use crate::support::app::{API_KEY, Answer, Attempt, Client};
+use test_kit::app::{API_KEY, Answer, Attempt, Client};
+use test_kit::fleet::{Replica, reads_of, until_read_after};
+use test_kit::proxy::Proxy;
+use test_kit::redis_server::RedisServer;
 
 /// The password of the store.
 pub(crate) const PASSWORD: &str = "of-the-matrix";

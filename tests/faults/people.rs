@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use crate::support::app::{API_KEY, Answer, Attempt, Client, REDIRECT, answer};
+use test_kit::app::{API_KEY, Answer, Attempt, Client, REDIRECT, answer};
 
 /// Where requesters are, and openers in the same network.
 pub(crate) const NEAR: &str = "203.0.113.7";
@@ -60,16 +60,6 @@ pub(crate) async fn insist(what: &str, request: impl Fn() -> RequestBuilder) -> 
         }
         assert!(begun.elapsed() < PATIENCE, "{what}: in vain");
         tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-impl Answer {
-    /// Asserts that this is what bad luck gets: a whole problem that says when to try again.
-    #[track_caller]
-    pub(crate) fn expect_bad_luck(&self) -> &Self {
-        let code = self.body["code"].as_str().unwrap_or_default();
-        assert!(matches!(code, "store_unavailable" | "mail_unavailable"), "{}", self.raw);
-        self.expect_problem(503, code)
     }
 }
 

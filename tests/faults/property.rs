@@ -20,8 +20,8 @@ use proptest::test_runner::{Config, TestRunner};
 use crate::meddled::{Fate, Meddled};
 use crate::people::{FAR, NEAR};
 use crate::race::{caller, service, start};
-use crate::redis_server::RedisServer;
-use crate::support::app::noon;
+use test_kit::app::noon;
+use test_kit::redis_server::RedisServer;
 
 /// Who opens links: the requester itself, two nearby, one far away.
 const OPENERS: [(&str, &str); 4] =

@@ -28,11 +28,11 @@ use linkgate::store::redis::{RedisOptions, RedisStore};
 use linkgate::token::{AttemptGrant, TokenSettings, Tokens};
 use tokio::sync::Barrier;
 
-use crate::fleet::KEY;
 use crate::meddled::Meddled;
 use crate::people::NEAR;
-use crate::redis_server::RedisServer;
-use crate::support::app::noon;
+use test_kit::app::noon;
+use test_kit::fleet::KEY;
+use test_kit::redis_server::RedisServer;
 
 const PUBLIC_URL: &str = "http://127.0.0.1:8080";
 const RACERS: usize = 8;

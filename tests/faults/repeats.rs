@@ -6,11 +6,11 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::fleet::Replica;
 use crate::interpreter::{Interpreter, Says};
 use crate::people::{FAR, NEAR, client, confirm, insist, path_of, start_by_key, try_answer};
-use crate::redis_server::RedisServer;
-use crate::support::app::{Attempt, TestApp};
+use test_kit::app::{Attempt, TestApp};
+use test_kit::fleet::Replica;
+use test_kit::redis_server::RedisServer;
 
 /// A replica whose store's replies can be lost.
 struct Bench {

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::fleet::{Fleet, Replica};
 use crate::interpreter::{Interpreter, Says};
 use crate::people::{NEAR, back_end, client, confirm, path_of, start_by_key, start_request, started};
-use crate::redis_server::RedisServer;
-use crate::support::app::answer;
+use test_kit::app::answer;
+use test_kit::fleet::{Fleet, Replica};
+use test_kit::redis_server::RedisServer;
 
 /// How often all that is waited for is read again, and some time for a busy machine to do so.
 const REREAD: Duration = Duration::from_millis(1500 + 700);

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::fleet::Fleet;
 use crate::people::{FAR, NEAR, back_end, browser, client, confirm, path_of, start_by_key};
-use crate::support::app::{API_KEY, Answer, Client, answer, link_of};
+use test_kit::app::{API_KEY, Answer, Client, answer, link_of};
+use test_kit::fleet::Fleet;
 
 /// The newest link that was mailed to this address.
 fn link_to(fleet: &Fleet, email: &str) -> String {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use linkgate::mailer::MailError;
 
-use super::smtp::{Mode, Sink};
 use super::{HASTE, hasty_mailer, mailer, reason, send};
+use test_kit::smtp::{Mode, Sink};
 
 #[tokio::test]
 async fn a_recipient_that_the_relay_rejects_is_rejected() {

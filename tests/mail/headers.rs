@@ -10,8 +10,8 @@ use linkgate::domain::sender::Sender;
 use linkgate::mailer::{LinkMail, Mailer};
 use mailparse::MailHeaderMap as _;
 
-use super::smtp::{Mode, Sink};
 use super::{LINK, parts, settings};
+use test_kit::smtp::{Mode, Sink};
 
 #[tokio::test]
 async fn line_breaks_in_values_leave_one_set_of_headers() {

@@ -1,7 +1,7 @@
 //! TLS is there or there is no mail; whoever must sign on does.
 
-use super::smtp::{Mode, Sink, Tls};
 use super::{mailer, reason, send, trusting_mailer};
+use test_kit::smtp::{Mode, Sink, Tls};
 
 #[tokio::test]
 async fn starttls_and_implicit_tls_deliver_encrypted() {

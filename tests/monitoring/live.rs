@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::support::app::{TestApp, answer};
-use crate::support::smtp::Mode;
+use test_kit::app::{TestApp, answer};
+use test_kit::smtp::Mode;
 
 /// What a request calls itself, and exemplars call it.
 pub(crate) const REQUEST_ID: &str = "a-request-to-be-found";

@@ -7,10 +7,6 @@
 mod live;
 mod prometheus;
 mod promql;
-#[path = "../support/redis.rs"]
-mod redis_server;
-#[path = "../support/mod.rs"]
-mod support;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -255,7 +251,7 @@ async fn a_prometheus_understands_what_it_scrapes_and_answers_every_query() {
     // What has happened before the first scrape is no increase.
     drive(&app, "example.org").await;
     let seen = "sum(increase(linkgate_mails_total{outcome=\"unavailable\"}[1m])) > 0";
-    support::waiting::until(seen, async || {
+    test_kit::waiting::until(seen, async || {
         prometheus.query(seen).await.is_some_and(|found| !found.is_empty())
     })
     .await;

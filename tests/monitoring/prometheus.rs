@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::redis_server::free_port;
+use test_kit::redis_server::free_port;
 
 /// How long it may take to come up, on the slowest machine.
 const PATIENCE: Duration = Duration::from_mins(1);

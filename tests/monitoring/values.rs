@@ -3,9 +3,9 @@
 use chrono::TimeDelta;
 
 use crate::live::REQUEST_ID;
-use crate::redis_server::RedisServer;
-use crate::support::app::{TestApp, answer};
-use crate::support::waiting::until;
+use test_kit::app::{TestApp, answer};
+use test_kit::redis_server::RedisServer;
+use test_kit::waiting::until;
 
 const LOST: &str = "linkgate_attempts_lost_total{purpose=\"sign_in\"}";
 

@@ -6,8 +6,8 @@ use linkgate::store::AttemptStore;
 use linkgate::store::redis::{RedisOptions, RedisStore};
 
 use crate::bench::{Bench, VERIFY, confirmation, nonce, session_id};
-use crate::redis_groups::{Authority, LOGIN, SentinelGroup, TlsServer, add_user};
-use crate::redis_server::RedisServer;
+use test_kit::redis_groups::{Authority, LOGIN, SentinelGroup, TlsServer, add_user};
+use test_kit::redis_server::RedisServer;
 
 fn open(url: &str, ca_pem: Option<&str>) -> RedisStore {
     let ca_pem = ca_pem.map(|pem| pem.as_bytes().to_vec());

@@ -17,8 +17,8 @@ use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::redis_server::RedisServer;
 use crate::shared::Shared;
+use test_kit::redis_server::RedisServer;
 
 /// Makes each test run on each store.
 macro_rules! on_each_store {

@@ -9,8 +9,8 @@ use linkgate::store::StepError;
 use linkgate::store::redis::{RedisOptions, RedisStore};
 
 use crate::bench::{Bench, VERIFY, attempt, attempt_id, confirmation, nonce, refusal};
-use crate::proxy::{Mode, Proxy};
-use crate::redis_server::{RedisServer, free_port};
+use test_kit::proxy::{Mode, Proxy};
+use test_kit::redis_server::{RedisServer, free_port};
 
 async fn behind_proxy() -> (RedisServer, Proxy, Bench) {
     let server = RedisServer::start();

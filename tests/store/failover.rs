@@ -9,9 +9,9 @@ use linkgate::store::StepError;
 use linkgate::store::redis::{RedisOptions, RedisStore};
 
 use crate::bench::{Bench, VERIFY, attempt, confirmation, eventually_within, nonce, refusal};
-use crate::proxy::{Mode, Proxy};
-use crate::redis_groups::{ClusterGroup, LOGIN, SentinelGroup, add_user, info, wait_until};
-use crate::redis_server::{RedisServer, free_port};
+use test_kit::proxy::{Mode, Proxy};
+use test_kit::redis_groups::{ClusterGroup, LOGIN, SentinelGroup, add_user, info, wait_until};
+use test_kit::redis_server::{RedisServer, free_port};
 
 /// How long a group may take to have another master, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(30);

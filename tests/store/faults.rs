@@ -9,7 +9,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 
 use crate::bench::{Bench, PATIENCE, VERIFY, confirmation, eventually, next_change, open};
-use crate::redis_server::{RedisServer, free_port};
+use test_kit::redis_server::{RedisServer, free_port};
 
 /// The limit of each verb, 2 s, and what a slow machine may add.
 const LIMIT: Duration = Duration::from_millis(2500);

@@ -13,7 +13,7 @@ use linkgate::store::{AttemptStore, Created, Stepped};
 use crate::bench::{
     Bench, VERIFY, attempt, attempt_id, confirmation, eventually, link, nonce, open, refusal, session_id,
 };
-use crate::redis_server::RedisServer;
+use test_kit::redis_server::RedisServer;
 
 /// Ends the server without notice and starts it again with what it had saved.
 async fn restart(bench: &mut Bench) {
@@ -132,7 +132,7 @@ async fn stores_with_and_without_the_fence_do_not_share_records() {
 async fn a_demoted_master_is_no_authority() {
     let mut bench = Bench::redis().await;
     let (id, _) = bench.started().await;
-    let nowhere = crate::redis_server::free_port().to_string();
+    let nowhere = test_kit::redis_server::free_port().to_string();
     bench.server().command::<()>(&["REPLICAOF", "127.0.0.1", &nowhere]);
     let error = bench.store.read(id).await.err().unwrap();
     assert_eq!(error.reason, "the server answered READONLY");

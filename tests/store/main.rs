@@ -10,12 +10,6 @@ mod failover;
 mod faults;
 mod fence;
 mod model;
-#[path = "../support/proxy.rs"]
-mod proxy;
 mod races;
-#[path = "../support/redis_groups.rs"]
-mod redis_groups;
-#[path = "../support/redis.rs"]
-mod redis_server;
 mod shared;
 mod steps;

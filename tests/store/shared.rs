@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use linkgate::store::redis::{RedisOptions, RedisStore};
 
-use crate::redis_groups::{ClusterGroup, Reaper, SentinelGroup, TlsServer};
-use crate::redis_server::RedisServer;
+use test_kit::redis_groups::{ClusterGroup, Reaper, SentinelGroup, TlsServer};
+use test_kit::redis_server::RedisServer;
 
 /// One of them, started when it is first wanted.
 pub(crate) struct Shared {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::flows::{Begun, begin, by_back_end, decide, in_one_client, open, redeem, sign_in};
 use super::world::{REDIRECT, World};
-use crate::support::app::{Answer, Client, answer};
+use test_kit::app::{Answer, Client, answer};
 
 /// What an attacker would like to have: each is there, and belongs to somebody.
 struct Prey {

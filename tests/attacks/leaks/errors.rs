@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::flows::{Begun, begin, decide, open, sign_in};
 use super::world::{World, random};
-use crate::support::smtp::Mode;
+use test_kit::smtp::Mode;
 
 /// A text that is planted where a request has room for one.
 fn plant(world: &mut World, what: &str) -> String {

@@ -4,7 +4,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::world::{REDIRECT, World};
-use crate::support::app::{Answer, Client};
+use test_kit::app::{Answer, Client};
 
 /// An attempt under way.
 pub(crate) struct Begun {
@@ -125,10 +125,9 @@ pub(crate) async fn across_devices(world: &mut World) {
     assert!(events.raw.contains("event: status"), "{}", events.raw);
     redeem(world, &attempt).await;
     world.ask(browser.get("/v1/session")).await.expect(200);
-    let renewed =
-        world.ask(browser.post("/v1/session/token").header("Origin", crate::support::app::ORIGIN)).await;
+    let renewed = world.ask(browser.post("/v1/session/token").header("Origin", test_kit::app::ORIGIN)).await;
     world.garden.plant_token("a session token", &renewed.expect(200).text("session_token"));
-    let out = browser.request(Method::DELETE, "/v1/session").header("Origin", crate::support::app::ORIGIN);
+    let out = browser.request(Method::DELETE, "/v1/session").header("Origin", test_kit::app::ORIGIN);
     world.ask(out).await.expect(204);
     world.snapshot();
     for path in

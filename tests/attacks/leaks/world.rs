@@ -15,10 +15,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::search::{Garden, Place};
-use crate::fleet::Replica;
-use crate::redis_server::RedisServer;
-use crate::support::app::{Answer, Client, link_of};
-use crate::support::smtp::{Mode, Sink, Tls};
+use test_kit::app::{Answer, Client, link_of};
+use test_kit::fleet::Replica;
+use test_kit::redis_server::RedisServer;
+use test_kit::smtp::{Mode, Sink, Tls};
 
 /// Where openers end.
 pub(crate) const REDIRECT: &str = "https://app.example.com/p/planted-path-4711?planted=query-7731";
@@ -69,7 +69,7 @@ impl World {
         let watcher = Watcher::start(&redis, &redis_password);
         let smtp = Sink::start_with(Mode::Accept, Tls::None, Some(("relay-user", &mail_password)));
         let mail_url = smtp.url().replace("smtp://", &format!("smtp://relay-user:{mail_password}@"));
-        let (port, other) = (crate::redis_server::free_port(), crate::redis_server::free_port());
+        let (port, other) = (test_kit::redis_server::free_port(), test_kit::redis_server::free_port());
         let public = format!("http://127.0.0.1:{port}");
         let file = keys_file.display().to_string();
         let redis_url = redis.url();
@@ -79,7 +79,7 @@ impl World {
         {
             replicas.push(Replica::start_on(
                 port,
-                crate::redis_server::free_port(),
+                test_kit::redis_server::free_port(),
                 &[
                     ("LINKGATE_PUBLIC_URL", public.as_str()),
                     ("LINKGATE_STORE_URL", &redis_url),

@@ -1,7 +1,5 @@
 //! What these tests share: requests byte for byte, and proof that nothing has happened.
 
-#![allow(dead_code, reason = "each suite that includes it uses a part of it")]
-
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
@@ -10,21 +8,21 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::app::{API_KEY, Answer, Attempt, Client, REDIRECT, TestApp, answer};
+use crate::app::{API_KEY, Answer, Attempt, Client, REDIRECT, TestApp, answer};
 
 /// A client secret.
-pub(crate) const SECRET: &str = "q83vEjRWeJCrze8SNFZ4kAq83vEjRWeJ";
+pub const SECRET: &str = "q83vEjRWeJCrze8SNFZ4kAq83vEjRWeJ";
 
 /// Another one.
-pub(crate) const OTHER_SECRET: &str = "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz";
+pub const OTHER_SECRET: &str = "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz";
 
 /// The smallest body of a start.
-pub(crate) fn plain() -> Value {
+pub fn plain() -> Value {
     json!({ "email_address": "ann@example.com", "purpose": "sign_in" })
 }
 
 /// [`plain`] with more members, or other ones.
-pub(crate) fn plain_with(members: &Value) -> Value {
+pub fn plain_with(members: &Value) -> Value {
     let mut body = plain();
     for (name, value) in members.as_object().unwrap() {
         body[name] = value.clone();
@@ -33,28 +31,28 @@ pub(crate) fn plain_with(members: &Value) -> Value {
 }
 
 /// A start with this body, as it stands.
-pub(crate) fn start_raw(client: &Client, body: impl Into<reqwest::Body>) -> RequestBuilder {
+pub fn start_raw(client: &Client, body: impl Into<reqwest::Body>) -> RequestBuilder {
     client.post("/v1/attempts").header("Content-Type", "application/json").body(body)
 }
 
 /// The request as a back end makes it.
-pub(crate) fn with_key(request: RequestBuilder) -> RequestBuilder {
+pub fn with_key(request: RequestBuilder) -> RequestBuilder {
     request.bearer_auth(API_KEY)
 }
 
 /// The path of a link, without the server.
-pub(crate) fn token_of(link: &str) -> String {
+pub fn token_of(link: &str) -> String {
     link.split_once("/v/").unwrap().1.to_owned()
 }
 
 /// Asserts that no attempt was started and nothing was said to the relay.
 #[track_caller]
-pub(crate) fn assert_no_mail(app: &TestApp) {
+pub fn assert_no_mail(app: &TestApp) {
     assert_eq!(app.smtp.commands(), Vec::<String>::new(), "nothing is said to the relay");
 }
 
 /// Asserts that no attempt was started and no mail was sent.
-pub(crate) async fn assert_untouched(app: &TestApp) {
+pub async fn assert_untouched(app: &TestApp) {
     assert_no_mail(app);
     let metrics = app.metrics().await;
     for line in metrics.lines().filter(|line| !line.starts_with('#')) {
@@ -71,7 +69,7 @@ pub(crate) async fn assert_untouched(app: &TestApp) {
 
 /// Asserts that the answer repeats nothing of the input: neither in its body nor in its headers.
 #[track_caller]
-pub(crate) fn assert_not_echoed(answer: &Answer, input: &str) {
+pub fn assert_not_echoed(answer: &Answer, input: &str) {
     let input = input.trim();
     // Short pieces stand in any text.
     if input.len() < 6 {
@@ -91,7 +89,7 @@ pub(crate) fn assert_not_echoed(answer: &Answer, input: &str) {
 }
 
 /// Sends these bytes, closes nothing, and reads until the server closes or `patience` is over.
-pub(crate) async fn raw(app: &TestApp, request: impl Into<Vec<u8>>, patience: Duration) -> Answer {
+pub async fn raw(app: &TestApp, request: impl Into<Vec<u8>>, patience: Duration) -> Answer {
     let (address, request) = (app.url.trim_start_matches("http://").to_owned(), request.into());
     let bytes = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -147,18 +145,18 @@ fn parse(bytes: &[u8]) -> Answer {
 }
 
 /// One token of each type, all of one deployment, with the attempt that is still waiting.
-pub(crate) struct AllTokens {
-    pub(crate) link: String,
-    pub(crate) attempt: Attempt,
-    pub(crate) ticket: String,
-    pub(crate) renewal: String,
-    pub(crate) session: String,
-    pub(crate) email_proof: String,
+pub struct AllTokens {
+    pub link: String,
+    pub attempt: Attempt,
+    pub ticket: String,
+    pub renewal: String,
+    pub session: String,
+    pub email_proof: String,
 }
 
 impl AllTokens {
     /// Each token, with the name of its type.
-    pub(crate) fn each(&self) -> [(&'static str, &str); 6] {
+    pub fn each(&self) -> [(&'static str, &str); 6] {
         [
             ("link", &self.link),
             ("attempt", &self.attempt.token),
@@ -171,7 +169,7 @@ impl AllTokens {
 }
 
 /// Gets one token of each type. All but the first attempt have ended well.
-pub(crate) async fn all_tokens(app: &TestApp) -> AllTokens {
+pub async fn all_tokens(app: &TestApp) -> AllTokens {
     let script = app.script(SECRET);
     let (renewal, session) = session(app).await;
     let ticket = ticket(app).await;
@@ -188,7 +186,7 @@ pub(crate) async fn all_tokens(app: &TestApp) -> AllTokens {
 }
 
 /// The renewal token and the session token of a script that has signed in as `bob@example.com`.
-pub(crate) async fn session(app: &TestApp) -> (String, String) {
+pub async fn session(app: &TestApp) -> (String, String) {
     let script = app.script(SECRET);
     let attempt = script.start(plain_with(&json!({ "email_address": "bob@example.com" }))).await;
     let link = app.link("bob@example.com");
@@ -200,7 +198,7 @@ pub(crate) async fn session(app: &TestApp) -> (String, String) {
 }
 
 /// A ticket that nobody has redeemed yet.
-pub(crate) async fn ticket(app: &TestApp) -> String {
+pub async fn ticket(app: &TestApp) -> String {
     let browser = app.browser();
     let body =
         json!({ "redirect_url": REDIRECT, "ticket": true, "deliver": false, "cross_device": "approve" });
@@ -210,7 +208,7 @@ pub(crate) async fn ticket(app: &TestApp) -> String {
 }
 
 /// An email proof, as it was redeemed.
-pub(crate) async fn verify_email(app: &TestApp) -> Answer {
+pub async fn verify_email(app: &TestApp) -> Answer {
     let browser = app.browser();
     let body = json!({ "purpose": "verify_email", "sub": "customer-1", "deliver": false, "cross_device": "approve" });
     let attempt = browser.start_with_key(plain_with(&body)).await;
@@ -224,14 +222,14 @@ pub(crate) async fn verify_email(app: &TestApp) -> Answer {
 
 impl Client {
     /// The confirmation for this browser, which becomes a client by opening the page.
-    pub(crate) async fn describe_as_client(&self, link: &str) -> String {
+    pub async fn describe_as_client(&self, link: &str) -> String {
         let page = self.open(link).await;
         page.expect(200);
         page.confirmation()
     }
 
     /// A preflight request for a method from this origin.
-    pub(crate) async fn preflight(&self, path: &str, origin: &str, method: &str, headers: &str) -> Answer {
+    pub async fn preflight(&self, path: &str, origin: &str, method: &str, headers: &str) -> Answer {
         let request = self
             .request(Method::OPTIONS, path)
             .header("Origin", origin)

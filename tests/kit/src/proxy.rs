@@ -2,8 +2,6 @@
 //!
 //! It knows nothing of what passes through it. It runs on a thread of its own, so that tests may block.
 //!
-//! Test crates take this file in with `#[path = "../support/proxy.rs"]`.
-#![allow(dead_code, reason = "no test crate uses all of it")]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -20,7 +18,7 @@ const GARBAGE: &[u8] = b"\x16\x03\x01 HTTP/1.1 400 ?\r\n\r\n$-7\r\n\xff\xfe";
 
 /// What the proxy does, to connections there are and to those to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub enum Mode {
     /// Nothing: bytes pass.
     Pass,
     /// Nobody listens; connections there are get reset.
@@ -45,7 +43,7 @@ struct Counts {
 }
 
 /// A proxy before one port of this machine. It ends with its owner, and with it all its connections.
-pub(crate) struct Proxy {
+pub struct Proxy {
     port: u16,
     mode: watch::Sender<Mode>,
     cuts: watch::Sender<u64>,
@@ -54,12 +52,12 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     /// Starts to pass on to this port, from a free one.
-    pub(crate) fn start(target: u16) -> Self {
+    pub fn start(target: u16) -> Self {
         Self::start_on(0, target)
     }
 
     /// The same from this port, which is free if it is 0.
-    pub(crate) fn start_on(port: u16, target: u16) -> Self {
+    pub fn start_on(port: u16, target: u16) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a port");
         listener.set_nonblocking(true).expect("a socket");
         let port = listener.local_addr().expect("a socket").port();
@@ -80,27 +78,27 @@ impl Proxy {
     }
 
     /// Where it listens.
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// Does this from now on.
-    pub(crate) fn set(&self, mode: Mode) {
+    pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
 
     /// Resets all connections there are.
-    pub(crate) fn cut(&self) {
+    pub fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
 
     /// How many connections there have been.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.counts.connections.load(Ordering::Relaxed)
     }
 
     /// How many bytes have passed to the server, and to its clients.
-    pub(crate) fn bytes(&self) -> (u64, u64) {
+    pub fn bytes(&self) -> (u64, u64) {
         (self.counts.to_server.load(Ordering::Relaxed), self.counts.to_client.load(Ordering::Relaxed))
     }
 }

@@ -1,7 +1,5 @@
 //! A real `redis-server` of a test's own, from `PATH`, on a free loopback port. It ends with its owner.
 //!
-//! Test crates take this file in with `#[path = "../support/redis.rs"]`.
-#![allow(dead_code, reason = "no test crate uses all of it")]
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
@@ -14,7 +12,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server process, its port and its directory.
-pub(crate) struct RedisServer {
+pub struct RedisServer {
     port: u16,
     directory: TempDir,
     password: Option<String>,
@@ -24,22 +22,22 @@ pub(crate) struct RedisServer {
 
 impl RedisServer {
     /// Starts a server without persistence, and waits until it answers.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self::launch(None, &[])
     }
 
     /// The same, with a password for its default user.
-    pub(crate) fn start_with_password(password: &str) -> Self {
+    pub fn start_with_password(password: &str) -> Self {
         Self::launch(Some(password.to_owned()), &[])
     }
 
     /// The same, with these further arguments. `{dir}` stands for its directory.
-    pub(crate) fn start_with(more: &[&str]) -> Self {
+    pub fn start_with(more: &[&str]) -> Self {
         Self::launch(None, more)
     }
 
     /// A Sentinel with this configuration, and this password for its default user.
-    pub(crate) fn start_sentinel(configuration: &str, password: &str) -> Self {
+    pub fn start_sentinel(configuration: &str, password: &str) -> Self {
         // It rewrites the file, which has to exist before its directory is known to it.
         let directory = tempfile::tempdir().expect("a directory for redis");
         let file = directory.path().join("sentinel.conf");
@@ -68,30 +66,30 @@ impl RedisServer {
     }
 
     /// Where it listens.
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// Its process and its directory, for whoever clears up when no owner will.
-    pub(crate) fn remains(&self) -> (u32, String) {
+    pub fn remains(&self) -> (u32, String) {
         let process = self.process.as_ref().expect("it runs");
         (process.id(), self.directory.path().display().to_string())
     }
 
     /// Its URL, with the password if it has one.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let login = self.password.as_ref().map_or_else(String::new, |password| format!(":{password}@"));
         format!("redis://{login}127.0.0.1:{}", self.port)
     }
 
     /// A connection past the store, to look and to meddle. Blocks.
-    pub(crate) fn connection(&self) -> redis::Connection {
+    pub fn connection(&self) -> redis::Connection {
         self.try_connection().expect("a connection to redis")
     }
 
     /// Sends one command past the store, again if the connection is cut: a Sentinel cuts those of a server whose role
     /// it changes. Blocks.
-    pub(crate) fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+    pub fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
         let begun = Instant::now();
@@ -105,7 +103,7 @@ impl RedisServer {
     }
 
     /// Ends the process without any notice (SIGKILL). What it had saved by then stays.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().expect("the process is ours");
             process.wait().expect("the process is ours");
@@ -113,7 +111,7 @@ impl RedisServer {
     }
 
     /// Starts it again after [`Self::kill`], on the same port, with what it had saved.
-    pub(crate) fn start_again(&mut self) {
+    pub fn start_again(&mut self) {
         assert!(self.process.is_none(), "it still runs");
         let begun = Instant::now();
         while !self.try_start() {
@@ -122,12 +120,12 @@ impl RedisServer {
     }
 
     /// Makes it fall silent, with its connections open, until [`Self::resume`].
-    pub(crate) fn pause(&self) {
+    pub fn pause(&self) {
         self.signal("-STOP");
     }
 
     /// The opposite of [`Self::pause`].
-    pub(crate) fn resume(&self) {
+    pub fn resume(&self) {
         self.signal("-CONT");
     }
 
@@ -194,7 +192,7 @@ impl Drop for RedisServer {
 
 /// A port that nobody listens on, below those that the system gives to outgoing connections: a server that starts
 /// again finds it free.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 1000).expect("below 1000") * 12;
     for _ in 0..12_000 {

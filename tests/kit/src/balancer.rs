@@ -2,8 +2,6 @@
 //!
 //! It runs on a thread of its own, so that tests may block. It ends with its owner.
 //!
-//! Test crates take this file in with `#[path = "../support/balancer.rs"]`.
-#![allow(dead_code, reason = "no test crate uses all of it")]
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -32,7 +30,7 @@ struct Backend {
 }
 
 /// See the module.
-pub(crate) struct Balancer {
+pub struct Balancer {
     port: u16,
     backends: Arc<Vec<Backend>>,
     /// Dropping it ends the thread.
@@ -41,7 +39,7 @@ pub(crate) struct Balancer {
 
 impl Balancer {
     /// In front of these replicas, each by its public and its operations port. They may come later.
-    pub(crate) fn start(ports: &[(u16, u16)]) -> Self {
+    pub fn start(ports: &[(u16, u16)]) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         listener.set_nonblocking(true).expect("a socket");
         let port = listener.local_addr().expect("a socket").port();
@@ -71,17 +69,17 @@ impl Balancer {
     }
 
     /// Where clients come.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// How many connections each replica was given.
-    pub(crate) fn connections(&self) -> Vec<usize> {
+    pub fn connections(&self) -> Vec<usize> {
         self.backends.iter().map(|backend| backend.connections.load(Ordering::Relaxed)).collect()
     }
 
     /// Whether connections go to this replica.
-    pub(crate) fn is_ready(&self, number: usize) -> bool {
+    pub fn is_ready(&self, number: usize) -> bool {
         self.backends[number].ready.load(Ordering::Relaxed)
     }
 }

@@ -1,17 +1,15 @@
 //! Checks session tokens and email proofs as an application does: with the JWKS, and nothing else of linkgate.
 
-#![allow(dead_code, reason = "each suite that includes it uses a part of it")]
-
 use chrono::{DateTime, Utc};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
 
-use super::app::{TestApp, answer};
+use crate::app::{TestApp, answer};
 
 impl TestApp {
     /// The published keys.
-    pub(crate) async fn jwks(&self) -> Value {
+    pub async fn jwks(&self) -> Value {
         let answer = answer(self.browser().get("/.well-known/jwks.json")).await;
         answer.expect(200);
         assert_eq!(answer.header("cache-control"), "max-age=300");
@@ -19,7 +17,7 @@ impl TestApp {
     }
 
     /// The claims of a token of this type that a published key has signed, from us and for us, valid right now.
-    pub(crate) async fn claims(&self, token: &str, typ: &str) -> Value {
+    pub async fn claims(&self, token: &str, typ: &str) -> Value {
         let claims = self.signed_claims(token, typ).await;
         let now = self.clock_now().timestamp();
         assert!(claims["iat"].as_i64().unwrap() <= now && now < claims["exp"].as_i64().unwrap(), "{claims}");
@@ -27,7 +25,7 @@ impl TestApp {
     }
 
     /// As [`TestApp::claims`], expired or not.
-    pub(crate) async fn signed_claims(&self, token: &str, typ: &str) -> Value {
+    pub async fn signed_claims(&self, token: &str, typ: &str) -> Value {
         let keys: JwkSet = serde_json::from_value(self.jwks().await).unwrap();
         let header = decode_header(token).unwrap();
         assert_eq!(header.typ.as_deref(), Some(typ));
@@ -43,7 +41,7 @@ impl TestApp {
     }
 
     /// What the service's clock shows.
-    pub(crate) fn clock_now(&self) -> DateTime<Utc> {
+    pub fn clock_now(&self) -> DateTime<Utc> {
         linkgate::clock::Clock::now(&self.clock)
     }
 }

@@ -1,7 +1,6 @@
 //! An SMTP sink: a relay on a free port that keeps what it is given, and misbehaves on demand.
 //!
 //! Runs on threads of its own, so that it serves any runtime. Stops when dropped.
-#![allow(dead_code, reason = "each suite that includes it uses a part of it")]
 
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
@@ -17,7 +16,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// How the sink answers; may change while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub enum Mode {
     Accept,
     /// 550 to each recipient.
     RejectRecipient,
@@ -45,7 +44,7 @@ pub(crate) enum Mode {
 
 /// The encryption that the sink offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tls {
+pub enum Tls {
     None,
     /// By STARTTLS.
     AfterStart,
@@ -56,19 +55,19 @@ pub(crate) enum Tls {
 
 /// A mail that the sink accepted.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Received {
-    pub(crate) mail_from: String,
-    pub(crate) rcpt_to: Vec<String>,
+pub struct Received {
+    pub mail_from: String,
+    pub rcpt_to: Vec<String>,
     /// As sent, without the dots of transparency.
-    pub(crate) message: Vec<u8>,
-    pub(crate) encrypted: bool,
+    pub message: Vec<u8>,
+    pub encrypted: bool,
 }
 
-pub(crate) struct Sink {
+pub struct Sink {
     address: SocketAddr,
     shared: Arc<Shared>,
     /// The certificate of the sink, for `localhost` and 127.0.0.1, in PEM.
-    pub(crate) ca_pem: String,
+    pub ca_pem: String,
 }
 
 struct Shared {
@@ -104,12 +103,12 @@ struct State {
 }
 
 impl Sink {
-    pub(crate) fn start(mode: Mode) -> Self {
+    pub fn start(mode: Mode) -> Self {
         Self::start_with(mode, Tls::None, None)
     }
 
     /// `user` is the name and password that it wants by AUTH PLAIN.
-    pub(crate) fn start_with(mode: Mode, tls: Tls, user: Option<(&str, &str)>) -> Self {
+    pub fn start_with(mode: Mode, tls: Tls, user: Option<(&str, &str)>) -> Self {
         // Another test may have been first.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
@@ -143,7 +142,7 @@ impl Sink {
     }
 
     /// The URL with the TLS that it offers, on the name `localhost`.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let port = self.address.port();
         match self.shared.tls {
             Tls::None => format!("smtp://localhost:{port}"),
@@ -152,46 +151,46 @@ impl Sink {
         }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Whether it takes several commands at once, as it does unless told otherwise. Else it is unsettled by more than one,
     /// and does not like to be asked twice what it offers.
-    pub(crate) fn set_pipelining(&self, pipelining: bool) {
+    pub fn set_pipelining(&self, pipelining: bool) {
         self.shared.pipelining.store(pipelining, Ordering::SeqCst);
     }
 
-    pub(crate) fn set_mode(&self, mode: Mode) {
+    pub fn set_mode(&self, mode: Mode) {
         *self.shared.mode.lock().unwrap() = mode;
     }
 
     /// What it has accepted, oldest first.
-    pub(crate) fn received(&self) -> Vec<Received> {
+    pub fn received(&self) -> Vec<Received> {
         self.shared.received.lock().unwrap().clone()
     }
 
-    pub(crate) fn received_count(&self) -> usize {
+    pub fn received_count(&self) -> usize {
         self.shared.received.lock().unwrap().len()
     }
 
     /// The commands of all connections, without their messages.
-    pub(crate) fn commands(&self) -> Vec<String> {
+    pub fn commands(&self) -> Vec<String> {
         self.shared.commands.lock().unwrap().clone()
     }
 
     /// How many commands came before the one before them was answered.
-    pub(crate) fn early_commands(&self) -> usize {
+    pub fn early_commands(&self) -> usize {
         self.shared.early.load(Ordering::SeqCst)
     }
 
     /// How many connections there have been.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
     /// Cuts all connections that are open.
-    pub(crate) fn cut_connections(&self) {
+    pub fn cut_connections(&self) {
         for (_, open) in self.shared.open.lock().unwrap().drain() {
             // It may be closed already.
             let _ = open.shutdown(Shutdown::Both);
@@ -199,7 +198,7 @@ impl Sink {
     }
 
     /// Cuts all connections and refuses new ones.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         if !self.shared.stopped.swap(true, Ordering::SeqCst) {
             let _ = TcpStream::connect(self.address);
             self.cut_connections();
