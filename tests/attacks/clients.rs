@@ -3,9 +3,9 @@
 use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 
-use super::forge::part;
 use test_kit::app::{Answer, Attempt, Client, TestApp, answer};
 use test_kit::requests::{OTHER_SECRET, SECRET, plain, token_of};
+use test_kit::smith::part;
 
 const FAR: &str = "198.51.100.9";
 

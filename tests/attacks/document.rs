@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use test_kit::forgeries::RULES;
+
 const DOCUMENT: &str = include_str!("../../docs/threat-model.md");
 
 /// Every file below a directory that ends so.
@@ -61,4 +63,11 @@ fn every_attack_is_in_the_threat_model() {
         }
     }
     assert!(missing.is_empty(), "attacks that the threat model does not name: {missing:#?}");
+}
+
+#[test]
+fn every_rule_of_the_forgeries_is_in_the_threat_model() {
+    for (name, _) in RULES {
+        assert!(DOCUMENT.contains(&format!("`token::forgery::{name}`")), "{name}");
+    }
 }

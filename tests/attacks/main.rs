@@ -3,16 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 #![allow(missing_docs, unreachable_pub, reason = "names of tests are sentences")]
 
-mod claims;
 mod clients;
 mod cookies;
 mod cross_site;
 mod crowd;
 mod document;
-mod forge;
 mod forgeries;
 mod framing;
-mod headers;
 mod hosts;
 mod http;
 mod injection;

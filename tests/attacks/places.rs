@@ -4,8 +4,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use test_kit::app::{API_KEY, Answer, Client, ORIGIN, TestApp, answer};
+use test_kit::app::{API_KEY, Answer, Client, ORIGIN, RING_SECRET, TestApp, answer};
 use test_kit::requests::{AllTokens, SECRET, all_tokens, assert_not_echoed, plain_with, with_key};
+use test_kit::smith::Smith;
 
 /// What stands in a path as it is.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -218,6 +219,11 @@ impl Scene {
         Self { app, tokens, mails, store }
     }
 
+    /// Signs with the keys of the server.
+    pub(crate) fn smith(&self) -> Smith {
+        Smith::new(RING_SECRET, &self.app.url)
+    }
+
     /// The types that linkgate takes back, each with its token.
     pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.tokens.each().into_iter().filter(|(name, _)| *name != "email_proof")
@@ -239,6 +245,23 @@ impl Scene {
         assert_eq!(status.body["code_tries_left"], 5);
         use_up(&self.app, &self.tokens).await;
     }
+}
+
+/// Uses a token where its type belongs, with an effect on tickets only.
+pub(crate) async fn read_with(app: &TestApp, id: &str, name: &str, token: &str) -> Answer {
+    let script = app.script(SECRET);
+    let request = match name {
+        "link" => script.get(&format!("/v/{token}")),
+        "attempt" => script.get(&format!("/v1/attempts/{id}")).bearer_auth(token),
+        "ticket" => with_key(script.post("/v1/tickets/redeem")).json(&json!({ "ticket": token })),
+        "renewal" => script.post("/v1/session/token").json(&json!({ "renewal_token": token })),
+        _ => {
+            // With a redirect URL that is not listed: a good token gets 422, and nothing is started.
+            let body = json!({ "purpose": "verify_email", "redirect_url": "https://evil.example" });
+            script.post("/v1/attempts").bearer_auth(token).json(&plain_with(&body))
+        }
+    };
+    answer(request).await
 }
 
 /// How often the store was asked for anything but a sign of life.

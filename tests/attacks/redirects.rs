@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::forge::{Smith, part, with};
+use test_kit::app::RING_SECRET;
 use test_kit::app::{API_KEY, Answer, REDIRECT, TestApp, answer};
 use test_kit::redis_server::RedisServer;
 use test_kit::requests::{OTHER_SECRET, SECRET, token_of};
+use test_kit::smith::{Smith, part, with};
 
 const NEAR: &str = "203.0.113.99";
 const FAR: &str = "198.51.100.9";
@@ -142,7 +143,7 @@ fn unlisted() -> Vec<String> {
 #[tokio::test]
 async fn a_link_that_says_another_url_leads_there_no_more_than_if_it_said_none() {
     let app = TestApp::start().await;
-    let smith = Smith::of(&app.url);
+    let smith = Smith::new(RING_SECRET, &app.url);
     let browser = app.browser();
     let attempt = browser.sign_in("ann@example.com").await;
     let token = token_of(&app.link("ann@example.com"));

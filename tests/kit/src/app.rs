@@ -20,6 +20,9 @@ use crate::smtp::{Mode, Sink};
 /// A key that back ends of the test prove themselves with.
 pub const API_KEY: &str = "test-api-key-0123456789";
 
+/// The secret of the only key of the servers' ring.
+pub const RING_SECRET: &[u8; 32] = b"0123456789abcdef0123456789abcdef";
+
 /// A page that openers may be sent to.
 pub const REDIRECT: &str = "https://app.example.com/done";
 
