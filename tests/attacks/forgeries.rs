@@ -1,4 +1,4 @@
-//! Forged tokens at every route that takes one.
+//! Forged tokens at every route that takes a token.
 //!
 //! The table of all forgeries is in `tests/kit/src/forgeries.rs`, and `tests/token/forgery.rs` holds the check of tokens
 //! to it. Here some of each rule show that every route checks.
@@ -54,7 +54,7 @@ async fn every_route_refuses_forgeries_of_every_kind() {
 async fn a_good_token_that_the_smith_signs_again_is_good() {
     let scene = Scene::start().await;
     let smith = scene.smith();
-    // The members are in another order: another token, and as good.
+    // The claims are in another order: a different token, and just as valid.
     let again = |token: &str| smith.with_claims(token, &part(token, 1).to_string());
     let mut tokens = scene.tokens;
     for token in [
@@ -80,7 +80,7 @@ async fn no_key_is_taken_from_a_token_or_fetched_for_it() {
     scene.assert_untouched().await;
     let nobody = listener.accept().unwrap_err();
     assert_eq!(nobody.kind(), ErrorKind::WouldBlock, "nobody came for a key");
-    // A visitor is seen.
+    // The listener does accept connections.
     let _visitor = TcpStream::connect(address).unwrap();
     listener.set_nonblocking(false).unwrap();
     listener.accept().unwrap();
@@ -163,7 +163,7 @@ async fn a_token_is_good_until_its_last_second_at_every_route() {
             let answer = read_with(app, id, name, &ending(token, end)).await;
             assert!(!let_in(answer.status.as_u16()), "{name}, exp {end}: {}", answer.raw);
         }
-        // One second is one second.
+        // Valid one second before its end.
         let answer = read_with(app, id, name, &ending(token, now + 1)).await;
         assert!(let_in(answer.status.as_u16()), "{name}, exp now + 1: {}", answer.raw);
     }

@@ -1,5 +1,5 @@
-//! The attacks that linkgate is to withstand, each a test over HTTP on the real server. `docs/threat-model.md` names
-//! them beside the threats.
+//! The attacks that linkgate withstands, each a test over HTTP on the real server. `docs/threat-model.md` names them
+//! beside the threats.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 #![allow(missing_docs, unreachable_pub, reason = "names of tests are sentences")]
 
@@ -30,4 +30,3 @@ mod sizes;
 mod slow;
 mod smuggling;
 mod timing;
-mod wire;

@@ -1,4 +1,4 @@
-//! What a clock must not tell. How long things take in fact is measured by `cargo run --release --example timing`.
+//! Response times must not reveal secrets. `cargo run --release --example timing` measures them.
 
 use std::time::{Duration, Instant};
 
@@ -8,8 +8,8 @@ use test_kit::smtp::Mode;
 
 #[tokio::test]
 async fn a_recipient_that_the_relay_rejects_takes_as_long_as_one_that_it_accepts() {
-    // Each reply of the relay comes later by this much. On a connection that stands, a mail has four of them where one
-    // command is sent at a time, a rejection three; where all are sent at once, it is two and one.
+    // Each reply of the relay is delayed by this much. On an open connection, a mail takes four replies if commands
+    // are sent one at a time, a rejection three; with pipelining, two and one.
     let reply = Duration::from_millis(150);
     for (pipelining, replies) in [(false, 4), (true, 2)] {
         let sink = test_kit::smtp::Sink::start(Mode::Accept);
@@ -18,7 +18,7 @@ async fn a_recipient_that_the_relay_rejects_takes_as_long_as_one_that_it_accepts
         let relay = format!("smtp://localhost:{}", proxy.port());
         let app = TestApp::with(&[("LINKGATE_MAIL_URL", &relay)]).await;
         proxy.set(Wire::Delay(reply));
-        // The first one connects; not it, but those after it are as usual as the rest.
+        // The first mail includes the connection, so it is not measured.
         for number in 0..4 {
             app.browser_at(&format!("203.0.{number}.7")).sign_in(&format!("ann{number}@example.com")).await;
         }
@@ -29,7 +29,7 @@ async fn a_recipient_that_the_relay_rejects_takes_as_long_as_one_that_it_accepts
             client.sign_in(&format!("ann{number}@example.com")).await;
             assert!(begun.elapsed() + Duration::from_millis(5) >= reply * replies, "{:?}", begun.elapsed());
         }
-        // They were rejected: nobody was sent a mail.
+        // They were rejected: no mail was sent.
         assert_eq!(sink.received_count(), 4);
     }
 }

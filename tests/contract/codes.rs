@@ -1,4 +1,4 @@
-//! Every problem code of the design's section 5, reached over HTTP.
+//! Every problem code, reached over HTTP.
 
 use std::collections::BTreeSet;
 
@@ -17,10 +17,10 @@ pub(crate) const UNREACHABLE: &[(&str, &str)] = &[(
      mail), so there is no legitimate way to it; that an unexplained 5xx becomes this document is the guard's",
 )];
 
-/// A test for each code, and the list of them.
+/// Defines a test for each code, and the list of codes.
 macro_rules! reached {
     ($($code:ident $status:literal $app:ident => $answer:block)*) => {
-        /// The codes that are reached below, with their statuses.
+        /// The codes that the tests below reach, with their statuses.
         pub(crate) const REACHED: &[(&str, u16)] = &[$((stringify!($code), $status),)*];
 
         mod every_code_is_reached_over_http {

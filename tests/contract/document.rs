@@ -1,4 +1,4 @@
-//! The API document against the routes, the codes and itself.
+//! `openapi.yaml` against the routes and the codes, and its consistency.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Fields of bodies of the wrong type, form or size.
+//! Fields with values of the wrong type, form or size.
 
 use mailparse::MailHeaderMap as _;
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! Headers, cookies, queries and paths of the wrong form.
+//! Malformed headers, cookies, queries and paths.
 
 use reqwest::Method;
 
@@ -112,11 +112,11 @@ async fn a_bad_wait_or_seen_is_refused_at_once_and_too_long_a_wait_is_cut() {
         answer.expect_problem(400, "invalid_request");
         assert_not_echoed(&answer, query);
     }
-    // A status that differs is told at once, however long the wait.
+    // If the status differs already, the answer comes at once.
     for query in ["?wait=31&seen=failed", "?wait=86400&seen=verified", "?seen=pending", "?wait=0"] {
         answer(attempt.request(Method::GET, query)).await.expect(200);
     }
-    // A preference that makes no sense is ignored (RFC 7240, section 2).
+    // A malformed preference is ignored (RFC 7240, section 2).
     for prefer in ["wait=x", "wait=", "respond-async", "wait=-5", "=;,wait", "wait=\"0\""] {
         let answer = answer(attempt.request(Method::GET, "").header("Prefer", prefer)).await;
         assert_eq!(answer.expect(200).body["status"], "pending");

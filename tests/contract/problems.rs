@@ -1,4 +1,4 @@
-//! What `type` of a problem points to.
+//! The pages behind the `type` of problems.
 
 use super::codes::{REACHED, UNREACHABLE};
 use test_kit::app::{TestApp, answer};

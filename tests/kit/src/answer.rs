@@ -1,16 +1,14 @@
-//! What the server answers, and what tests expect of it.
+//! A response, and what tests expect of it.
 
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::Value;
 
-/// A response, read to its end.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: StatusCode,
     pub headers: reqwest::header::HeaderMap,
-    /// The JSON body; `null` when it is none.
+    /// The JSON body; `null` if the body is not JSON.
     pub body: Value,
-    /// The body as text.
     pub raw: String,
 }
 
@@ -29,7 +27,7 @@ impl Answer {
         self
     }
 
-    /// Asserts that this is a problem of this code, complete as RFC 9457 and the design want it.
+    /// Asserts that this is a problem with this code, complete as RFC 9457 and `docs/architecture.md` ask for.
     #[track_caller]
     pub fn expect_problem(&self, status: u16, code: &str) -> &Self {
         self.expect(status);
@@ -45,7 +43,7 @@ impl Answer {
         self
     }
 
-    /// Asserts that store or relay are away, and that the problem says when to try again.
+    /// Asserts that the store or the relay is unavailable, and that the problem says when to retry.
     #[track_caller]
     pub fn expect_bad_luck(&self) -> &Self {
         let code = self.body["code"].as_str().unwrap_or_default();
@@ -53,7 +51,6 @@ impl Answer {
         self.expect_problem(503, code)
     }
 
-    /// Asserts that this is a page of this status.
     #[track_caller]
     pub fn expect_page(&self, status: u16) -> &Self {
         self.expect(status);
@@ -61,12 +58,11 @@ impl Answer {
         self
     }
 
-    /// The page as its author wrote it.
+    /// The page without the escapes of HTML.
     fn words(&self) -> String {
         self.raw.replace("&#x27;", "'").replace("&#x2f;", "/").replace("&amp;", "&")
     }
 
-    /// Asserts that the page has each of these texts.
     #[track_caller]
     pub fn shows(&self, texts: &[&str]) -> &Self {
         for text in texts {
@@ -75,7 +71,6 @@ impl Answer {
         self
     }
 
-    /// Asserts that the page has none of these texts.
     #[track_caller]
     pub fn hides(&self, texts: &[&str]) -> &Self {
         for text in texts {
@@ -84,19 +79,19 @@ impl Answer {
         self
     }
 
-    /// The `Set-Cookie` header of the cookie of this name.
+    /// The `Set-Cookie` header of the cookie with this name.
     pub fn set_cookie(&self, name: &str) -> Option<String> {
         let cookies = self.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
         cookies.filter(|cookie| cookie.starts_with(&format!("{name}="))).map(str::to_owned).next()
     }
 
-    /// A text member of the body.
+    /// A text field of the body.
     #[track_caller]
     pub fn text(&self, member: &str) -> String {
         self.body[member].as_str().unwrap_or_else(|| panic!("no {member} in {}", self.raw)).to_owned()
     }
 
-    /// A header, or nothing.
+    /// A header, or an empty text.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }

@@ -1,5 +1,5 @@
-//! A real server on port 0, with a real SMTP sink, on a clock that the test moves; and clients with cookie jars of
-//! their own.
+//! A real server on a free port, with an SMTP sink and a clock that the test moves; and clients, each with a cookie
+//! jar.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -17,19 +17,19 @@ use serde_json::{Value, json};
 pub use crate::answer::{Answer, answer};
 use crate::smtp::{Mode, Sink};
 
-/// A key that back ends of the test prove themselves with.
+/// The API key of the tests' back ends.
 pub const API_KEY: &str = "test-api-key-0123456789";
 
-/// The secret of the only key of the servers' ring.
+/// The secret of the only key in the servers' keyring.
 pub const RING_SECRET: &[u8; 32] = b"0123456789abcdef0123456789abcdef";
 
-/// A page that openers may be sent to.
+/// A listed redirect URL.
 pub const REDIRECT: &str = "https://app.example.com/done";
 
-/// An origin whose pages may call the API.
+/// A listed origin.
 pub const ORIGIN: &str = "https://app.example.com";
 
-/// Tests ask for more mails, and are more often wrong, than anybody may.
+/// Tests send more mails, and make more mistakes, than the limits allow.
 pub const UNLIMITED: [(&str, &str); 5] = [
     ("LINKGATE_MAILS_PER_ADDRESS", "off"),
     ("LINKGATE_MAILS_PER_NETWORK", "off"),
@@ -38,9 +38,8 @@ pub const UNLIMITED: [(&str, &str); 5] = [
     ("LINKGATE_REFUSALS_PER_MINUTE", "off"),
 ];
 
-/// See the module.
 pub struct TestApp {
-    /// `http://127.0.0.1:<port>`, which is the public URL, too.
+    /// `http://127.0.0.1:<port>`, which is also the public URL.
     pub url: String,
     /// The operations listener.
     pub ops_url: String,
@@ -52,18 +51,16 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// A server with the memory store.
     pub async fn start() -> Self {
         Self::with(&[]).await
     }
 
-    /// A server with these settings besides (or instead of) the usual ones; an empty value unsets one.
+    /// A server with these settings added to the usual ones, or replacing them; an empty value unsets one.
     #[expect(clippy::unused_async, reason = "it spawns, and so wants to be called within a runtime")]
     pub async fn with(settings: &[(&str, &str)]) -> Self {
         Self::on(ManualClock::new(noon()), settings)
     }
 
-    /// A server on this clock.
     pub fn on(clock: ManualClock, settings: &[(&str, &str)]) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let smtp = Sink::start(Mode::Accept);
@@ -95,34 +92,33 @@ impl TestApp {
         Self { url, ops_url, clock, smtp, handles: running.spawn() }
     }
 
-    /// Moves the service's clock.
     pub fn advance(&self, by: TimeDelta) {
         self.clock.advance(by);
     }
 
-    /// A client with a cookie jar of its own, in the network 203.0.113.0/24, as a browser would be.
+    /// A browser with an empty cookie jar, in the network 203.0.113.0/24.
     pub fn browser(&self) -> Client {
         self.browser_at("203.0.113.7")
     }
 
-    /// A client with a cookie jar of its own at this address.
+    /// A browser with an empty cookie jar, at this IP address.
     pub fn browser_at(&self, ip: &str) -> Client {
         let jar = Arc::new(Jar::default());
         let builder = reqwest::Client::builder().cookie_provider(jar.clone());
         Client { jar, ..Client::new(&self.url, ip, builder, None) }
     }
 
-    /// A client without cookies that proves itself with `Linkgate-Client`.
+    /// A client without cookies that sends its secret as `Linkgate-Client`.
     pub fn script(&self, secret: &str) -> Client {
         Client::new(&self.url, "203.0.113.7", reqwest::Client::builder(), Some(secret.to_owned()))
     }
 
-    /// As [`TestApp::script`], at this address.
+    /// As [`TestApp::script`], at this IP address.
     pub fn script_at(&self, secret: &str, ip: &str) -> Client {
         Client { ip: ip.to_owned(), ..self.script(secret) }
     }
 
-    /// The links that were mailed to this address, oldest first. In each mail, both parts have the same one.
+    /// The links that were mailed to this address, oldest first.
     pub fn links(&self, to: &str) -> Vec<String> {
         self.smtp
             .received()
@@ -137,7 +133,6 @@ impl TestApp {
         self.links(to).pop().unwrap_or_else(|| panic!("no mail to {to}"))
     }
 
-    /// The metrics as text.
     pub async fn metrics(&self) -> String {
         reqwest::get(format!("{}/metrics", self.ops_url)).await.unwrap().text().await.unwrap()
     }
@@ -146,18 +141,18 @@ impl TestApp {
 impl Drop for TestApp {
     fn drop(&mut self) {
         for handle in &self.handles {
-            // Stopping begins when the future is made; nobody needs to wait for its end.
+            // The server begins to stop when the future is made; no test needs to wait for the end.
             drop(handle.stop(false));
         }
     }
 }
 
-/// When tests begin.
+/// The time at which tests begin.
 pub fn noon() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 22, 12, 0, 0).unwrap()
 }
 
-/// The link in a mail; both parts must agree on it.
+/// The link in a mail, which must be the same in both parts.
 pub fn link_of(message: &[u8]) -> String {
     let mail = mailparse::parse_mail(message).unwrap();
     let part = |kind: &str| {
@@ -186,13 +181,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the server at `url`, at this address; a secret goes out as `Linkgate-Client`.
+    /// A client of the server at `url`, at this IP address; it sends its secret as `Linkgate-Client`.
     pub fn new(url: &str, ip: &str, builder: reqwest::ClientBuilder, secret: Option<String>) -> Self {
         let http = builder.redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { url: url.to_owned(), ip: ip.to_owned(), http, secret, jar: Arc::default() }
     }
 
-    /// A request to a path of the server, or to a whole URL.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url) };
         let request = self
@@ -214,7 +208,7 @@ impl Client {
         self.request(Method::POST, path)
     }
 
-    /// Its cookies, as the header that it sends.
+    /// The `Cookie` header that it sends.
     pub fn cookies(&self) -> String {
         let header = self.jar.cookies(&self.url.parse().unwrap());
         header.map_or_else(String::new, |cookies| cookies.to_str().unwrap().to_owned())
@@ -231,12 +225,11 @@ impl Client {
         answer(request.header("Accept", "text/html")).await
     }
 
-    /// Starts an attempt to sign in that ends at [`REDIRECT`].
+    /// Starts an attempt to sign in that redirects to [`REDIRECT`].
     pub async fn sign_in(&self, email: &str) -> Attempt {
         self.start(json!({ "email_address": email, "purpose": "sign_in", "redirect_url": REDIRECT })).await
     }
 
-    /// Starts an attempt.
     pub async fn start(&self, body: Value) -> Attempt {
         let answer = answer(self.post("/v1/attempts").json(&body)).await;
         answer.expect(201);
@@ -248,7 +241,6 @@ impl Client {
         }
     }
 
-    /// Starts an attempt as a back end.
     pub async fn start_with_key(&self, body: Value) -> Attempt {
         let answer = answer(self.post("/v1/attempts").bearer_auth(API_KEY).json(&body)).await;
         answer.expect(201);
@@ -260,12 +252,12 @@ impl Client {
         }
     }
 
-    /// Opens a link as a browser does: the page.
+    /// Opens a link as a browser does, and gets the page.
     pub async fn open(&self, link: &str) -> Answer {
         answer(self.get(link).header("Accept", "text/html")).await
     }
 
-    /// Opens a link as an application with pages of its own does: its description.
+    /// Opens a link as an application with its own pages does, and gets the description.
     pub async fn describe(&self, link: &str) -> Answer {
         answer(self.get(link).header("Accept", "application/json")).await
     }
@@ -283,7 +275,6 @@ impl Client {
         answer(self.post(link).header("Origin", &self.url).header("Accept", "text/html").form(&form)).await
     }
 
-    /// Sends a decision as JSON.
     pub async fn decide_json(&self, link: &str, decision: &str, confirmation: &str) -> Answer {
         answer(self.post(link).json(&json!({ "decision": decision, "confirmation": confirmation }))).await
     }
@@ -303,12 +294,11 @@ impl Attempt {
         self.client.request(method, &format!("/v1/attempts/{}{path}", self.id)).bearer_auth(&self.token)
     }
 
-    /// The attempt as it is now.
     pub async fn status(&self) -> Answer {
         answer(self.request(Method::GET, "")).await
     }
 
-    /// The attempt once its status differs from `seen`.
+    /// Waits until the status differs from `seen`.
     pub async fn wait(&self, seen: &str) -> Answer {
         answer(self.request(Method::GET, &format!("?wait=20&seen={seen}"))).await
     }

@@ -34,3 +34,5 @@ pub mod smtp;
 pub mod tokens;
 #[cfg(feature = "servers")]
 pub mod waiting;
+#[cfg(feature = "servers")]
+pub mod wire;

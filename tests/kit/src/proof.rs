@@ -1,4 +1,4 @@
-//! Checks session tokens and email proofs as an application does: with the JWKS, and nothing else of linkgate.
+//! Checks session tokens and email proofs as an application does: with the JWKS alone.
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::jwk::JwkSet;
@@ -16,7 +16,7 @@ impl TestApp {
         answer.body
     }
 
-    /// The claims of a token of this type that a published key has signed, from us and for us, valid right now.
+    /// The claims of a token of this type, after checking signature, issuer, audience and expiry.
     pub async fn claims(&self, token: &str, typ: &str) -> Value {
         let claims = self.signed_claims(token, typ).await;
         let now = self.clock_now().timestamp();
@@ -24,7 +24,7 @@ impl TestApp {
         claims
     }
 
-    /// As [`TestApp::claims`], expired or not.
+    /// As [`TestApp::claims`], without the expiry.
     pub async fn signed_claims(&self, token: &str, typ: &str) -> Value {
         let keys: JwkSet = serde_json::from_value(self.jwks().await).unwrap();
         let header = decode_header(token).unwrap();
@@ -32,7 +32,7 @@ impl TestApp {
         let key = keys.find(&header.kid.unwrap()).expect("the key is published");
         let algorithm = key.common.key_algorithm.unwrap().to_string().parse().unwrap();
         let mut validation = Validation::new(algorithm);
-        // The library goes by the system's clock.
+        // The library uses the system's clock.
         validation.validate_exp = false;
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         validation.set_issuer(&[&self.url]);
@@ -40,7 +40,7 @@ impl TestApp {
         decode::<Value>(token, &DecodingKey::from_jwk(key).unwrap(), &validation).unwrap().claims
     }
 
-    /// What the service's clock shows.
+    /// The time on the service's clock.
     pub fn clock_now(&self) -> DateTime<Utc> {
         linkgate::clock::Clock::now(&self.clock)
     }

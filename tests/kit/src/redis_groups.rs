@@ -1,5 +1,5 @@
-//! Redis as it is run for real: with TLS, under Sentinels, as a cluster; each with a user that has the permissions that
-//! `docs/redis.md` lists and no others.
+//! Redis as it is run in production: with TLS, with Sentinels, as a cluster; each with a user that has exactly the
+//! permissions that `docs/redis.md` lists.
 //!
 
 use std::io::Write as _;
@@ -8,24 +8,22 @@ use std::time::{Duration, Instant};
 
 use crate::redis_server::{RedisServer, free_port};
 
-/// What the user of the stores is called, and its password: one that has to be percent-encoded.
+/// The user of the stores and its password, which has to be percent-encoded.
 pub const LOGIN: &str = "linkgate:p%40ss%3Aw%2Ford@";
 const PASSWORD: &str = "p@ss:w/ord";
 
-/// How long a group may take to agree, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long Sentinels give a failover for each of its steps.
+/// The Sentinels' time limit for each step of a failover.
 const FAILOVER: Duration = Duration::from_secs(2);
 
-/// The `number`th ACL line of the documentation.
 fn documented(number: usize) -> Vec<String> {
     let lines = include_str!("../../../docs/redis.md").lines().filter(|line| line.starts_with("ACL SETUSER"));
     let line = lines.into_iter().nth(number).expect("the documentation has four");
     line.split_whitespace().map(|word| word.replace("PASSWORD", PASSWORD)).collect()
 }
 
-/// Gives a server the user of the documentation; `number` is that of the line with what comes on top.
+/// Adds the documented user to a server; line `number` has the permissions beyond the common ones.
 pub fn add_user(server: &RedisServer, number: usize) {
     for line in [0, number] {
         let words = documented(line);
@@ -49,9 +47,9 @@ pub fn info(server: &RedisServer, question: &[&str], name: &str) -> String {
     line.unwrap_or_default().trim().to_owned()
 }
 
-/// A throw-away certificate authority, and what it vouches for.
+/// A throw-away certificate authority with one server certificate.
 pub struct Authority {
-    /// Its certificate.
+    /// The authority's certificate.
     pub pem: String,
     /// The certificate and the key of a server on this machine.
     server: (String, String),
@@ -92,7 +90,7 @@ impl Authority {
     }
 }
 
-/// A server that speaks TLS on a second port.
+/// A server with TLS on a second port.
 pub struct TlsServer {
     pub server: RedisServer,
     pub authority: Authority,
@@ -105,7 +103,7 @@ impl TlsServer {
         Self::start_as("127.0.0.1")
     }
 
-    /// With a certificate in this name.
+    /// The same with a certificate for this name.
     pub fn start_as(name: &str) -> Self {
         let (authority, files) = (Authority::of(name), tempfile::tempdir().expect("a directory"));
         let tls_port = free_port();
@@ -121,7 +119,7 @@ impl TlsServer {
     }
 }
 
-/// A master, a replica and three Sentinels that want a login too.
+/// A master, a replica and three Sentinels that require a login, too.
 pub struct SentinelGroup {
     pub servers: [RedisServer; 2],
     pub sentinels: Vec<RedisServer>,
@@ -134,7 +132,7 @@ impl SentinelGroup {
         Self::around(master, port, &[])
     }
 
-    /// A group in which all but us reach `master` through `port`; the replica gets these further arguments.
+    /// A group whose members reach `master` through `port`; the replica gets these further arguments.
     pub fn around(master: RedisServer, port: u16, replica: &[&str]) -> Self {
         let port = port.to_string();
         let mut words = vec!["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"];
@@ -157,7 +155,7 @@ impl SentinelGroup {
         let sentinels: Vec<RedisServer> =
             (0..3).map(|_| RedisServer::start_sentinel(&configuration, "of-sentinels")).collect();
         for sentinel in &sentinels {
-            // Otherwise they look at the servers every ten seconds.
+            // The default is ten seconds.
             sentinel.command::<()>(&["SENTINEL", "DEBUG", "info-period", "200", "publish-period", "200"]);
         }
         let group = Self { servers, sentinels };
@@ -168,7 +166,7 @@ impl SentinelGroup {
         group
     }
 
-    /// What a Sentinel says of the master.
+    /// A field of a Sentinel's reply about the master.
     pub fn asked(&self, sentinel: usize, fact: &str) -> String {
         let facts: std::collections::HashMap<String, String> =
             self.sentinels[sentinel].command(&["SENTINEL", "MASTER", "mymaster"]);
@@ -181,7 +179,7 @@ impl SentinelGroup {
         format!("redis+sentinel://{LOGIN}{}/mymaster", hosts.join(","))
     }
 
-    /// Which of the servers is a master that all Sentinels agree on and that has its replica.
+    /// The server that is a master and has its replica.
     pub fn master(&self) -> Option<usize> {
         let found = (0..2).find(|n| {
             let replication = |name| info(&self.servers[*n], &["INFO", "replication"], name);
@@ -190,8 +188,8 @@ impl SentinelGroup {
         Some(found)
     }
 
-    /// Has the Sentinels make a server the master. They give up an order that a slow machine does not carry out within
-    /// `failover-timeout`, and refuse one while they work on another: so it is given until it is done.
+    /// Makes the Sentinels promote a server. They abandon a failover that a slow machine does not finish within
+    /// `failover-timeout`, and refuse one while another runs: so the command is repeated until it succeeds.
     pub fn fail_over_to(&self, server: usize) {
         let others = self.servers[1 - server].port().to_string();
         let mut ordered: Option<Instant> = None;
@@ -251,7 +249,7 @@ impl ClusterGroup {
         cluster
     }
 
-    /// Whether all nodes that answer agree that all slots are served, and every replica has its master's data.
+    /// Whether every node reports that all slots are served, and every replica has its master's data.
     pub fn stands(&self) -> bool {
         self.nodes.iter().enumerate().all(|(number, node)| {
             let state = info(node, &["CLUSTER", "INFO"], "cluster_state") == "ok";
@@ -270,7 +268,7 @@ impl ClusterGroup {
     }
 }
 
-/// Ends servers and removes their directories when this process ends, however it does: statics are not dropped.
+/// Ends servers and removes their directories when this process ends in any way: statics are not dropped.
 pub struct Reaper {
     _shell: Child,
 }

@@ -1,4 +1,4 @@
-//! A real `redis-server` of a test's own, from `PATH`, on a free loopback port. It ends with its owner.
+//! A real `redis-server` from `PATH` on a free loopback port. It is killed when dropped.
 //!
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How long a server may take to come up, on the slowest machine.
+/// How long a server may take to start, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server process, its port and its directory.
@@ -21,7 +21,7 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts a server without persistence, and waits until it answers.
+    /// Starts a server without persistence, and waits until it is ready.
     pub fn start() -> Self {
         Self::launch(None, &[])
     }
@@ -38,7 +38,7 @@ impl RedisServer {
 
     /// A Sentinel with this configuration, and this password for its default user.
     pub fn start_sentinel(configuration: &str, password: &str) -> Self {
-        // It rewrites the file, which has to exist before its directory is known to it.
+        // A Sentinel rewrites the file, which has to exist before it starts.
         let directory = tempfile::tempdir().expect("a directory for redis");
         let file = directory.path().join("sentinel.conf");
         std::fs::write(&file, configuration).expect("a file for redis");
@@ -55,7 +55,7 @@ impl RedisServer {
 
     fn launch_in(directory: TempDir, password: Option<String>, more: Vec<String>) -> Self {
         let mut server = Self { port: 0, directory, password, more, process: None };
-        // Another process may take a port between the look and the use.
+        // Another process may take the port between the check and the use.
         for _ in 0..20 {
             server.port = free_port();
             if server.try_start() {
@@ -70,7 +70,7 @@ impl RedisServer {
         self.port
     }
 
-    /// Its process and its directory, for whoever clears up when no owner will.
+    /// Its process and its directory, for a caller that cleans up in place of `drop`.
     pub fn remains(&self) -> (u32, String) {
         let process = self.process.as_ref().expect("it runs");
         (process.id(), self.directory.path().display().to_string())
@@ -82,13 +82,13 @@ impl RedisServer {
         format!("redis://{login}127.0.0.1:{}", self.port)
     }
 
-    /// A connection past the store, to look and to meddle. Blocks.
+    /// A connection that bypasses the store. Blocks.
     pub fn connection(&self) -> redis::Connection {
         self.try_connection().expect("a connection to redis")
     }
 
-    /// Sends one command past the store, again if the connection is cut: a Sentinel cuts those of a server whose role
-    /// it changes. Blocks.
+    /// Sends one command that bypasses the store, and repeats it if the connection breaks: a Sentinel cuts the
+    /// connections of a server whose role it changes. Blocks.
     pub fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
@@ -102,7 +102,7 @@ impl RedisServer {
         }
     }
 
-    /// Ends the process without any notice (SIGKILL). What it had saved by then stays.
+    /// Kills the process (SIGKILL). Saved data stays.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().expect("the process is ours");
@@ -110,7 +110,7 @@ impl RedisServer {
         }
     }
 
-    /// Starts it again after [`Self::kill`], on the same port, with what it had saved.
+    /// Starts it again after [`Self::kill`], on the same port, with its saved data.
     pub fn start_again(&mut self) {
         assert!(self.process.is_none(), "it still runs");
         let begun = Instant::now();
@@ -119,12 +119,11 @@ impl RedisServer {
         }
     }
 
-    /// Makes it fall silent, with its connections open, until [`Self::resume`].
+    /// Stops it, with its connections open, until [`Self::resume`].
     pub fn pause(&self) {
         self.signal("-STOP");
     }
 
-    /// The opposite of [`Self::pause`].
     pub fn resume(&self) {
         self.signal("-CONT");
     }
@@ -139,7 +138,7 @@ impl RedisServer {
         redis::Client::open(self.url())?.get_connection_with_timeout(Duration::from_secs(5))
     }
 
-    /// Whether it came up on its port.
+    /// Whether it started on its port.
     fn try_start(&mut self) -> bool {
         let mut command = Command::new("redis-server");
         let is_sentinel = self.more.iter().any(|word| word == "--sentinel");
@@ -166,14 +165,14 @@ impl RedisServer {
             let who = self
                 .try_connection()
                 .and_then(|mut connection| redis::cmd("INFO").arg("server").query::<String>(&mut connection));
-            // Another server on the same port would answer as well.
+            // Another server on the same port would reply, too.
             if who.is_ok_and(|who| who.contains(&format!("\nprocess_id:{}\r", process.id()))) {
                 self.process = Some(process);
                 return true;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        // It would answer nobody else either.
+        // It replies to no one.
         let _ = process.kill();
         let _ = process.wait();
         false
@@ -183,15 +182,14 @@ impl RedisServer {
 impl Drop for RedisServer {
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            // It may have ended by itself.
+            // It may have ended already.
             let _ = process.kill();
             let _ = process.wait();
         }
     }
 }
 
-/// A port that nobody listens on, below those that the system gives to outgoing connections: a server that starts
-/// again finds it free.
+/// A free port below those of outgoing connections: a server that restarts finds it free again.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 1000).expect("below 1000") * 12;

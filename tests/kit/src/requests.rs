@@ -1,11 +1,6 @@
-//! What these tests share: requests byte for byte, and proof that nothing has happened.
+//! Requests, tokens of every type, and assertions that nothing has happened.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
-
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::app::{API_KEY, Answer, Attempt, Client, REDIRECT, TestApp, answer};
@@ -13,7 +8,7 @@ use crate::app::{API_KEY, Answer, Attempt, Client, REDIRECT, TestApp, answer};
 /// A client secret.
 pub const SECRET: &str = "q83vEjRWeJCrze8SNFZ4kAq83vEjRWeJ";
 
-/// Another one.
+/// Another client secret.
 pub const OTHER_SECRET: &str = "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz";
 
 /// The smallest body of a start.
@@ -21,7 +16,7 @@ pub fn plain() -> Value {
     json!({ "email_address": "ann@example.com", "purpose": "sign_in" })
 }
 
-/// [`plain`] with more members, or other ones.
+/// [`plain`] with these fields added or replaced.
 pub fn plain_with(members: &Value) -> Value {
     let mut body = plain();
     for (name, value) in members.as_object().unwrap() {
@@ -30,22 +25,22 @@ pub fn plain_with(members: &Value) -> Value {
     body
 }
 
-/// A start with this body, as it stands.
+/// A start with exactly this body.
 pub fn start_raw(client: &Client, body: impl Into<reqwest::Body>) -> RequestBuilder {
     client.post("/v1/attempts").header("Content-Type", "application/json").body(body)
 }
 
-/// The request as a back end makes it.
+/// The request with the API key.
 pub fn with_key(request: RequestBuilder) -> RequestBuilder {
     request.bearer_auth(API_KEY)
 }
 
-/// The path of a link, without the server.
+/// The token in a link.
 pub fn token_of(link: &str) -> String {
     link.split_once("/v/").unwrap().1.to_owned()
 }
 
-/// Asserts that no attempt was started and nothing was said to the relay.
+/// Asserts that the relay received no command.
 #[track_caller]
 pub fn assert_no_mail(app: &TestApp) {
     assert_eq!(app.smtp.commands(), Vec::<String>::new(), "nothing is said to the relay");
@@ -58,7 +53,7 @@ pub async fn assert_untouched(app: &TestApp) {
     for line in metrics.lines().filter(|line| !line.starts_with('#')) {
         let counts = line.starts_with("linkgate_attempts_") || line.starts_with("linkgate_mails_");
         assert!(!counts || line.ends_with(" 0"), "{line}");
-        // The store was not asked to write either.
+        // The store was not written to either.
         let writes = line.starts_with("linkgate_store_operation") && !line.contains("\"ping\"");
         let reads = line.contains("\"permit_taken\"")
             || line.contains("\"read\"")
@@ -67,11 +62,11 @@ pub async fn assert_untouched(app: &TestApp) {
     }
 }
 
-/// Asserts that the answer repeats nothing of the input: neither in its body nor in its headers.
+/// Asserts that neither the body nor the headers of the answer repeat the input.
 #[track_caller]
 pub fn assert_not_echoed(answer: &Answer, input: &str) {
     let input = input.trim();
-    // Short pieces stand in any text.
+    // Short texts occur by chance.
     if input.len() < 6 {
         return;
     }
@@ -88,63 +83,7 @@ pub fn assert_not_echoed(answer: &Answer, input: &str) {
     }
 }
 
-/// Sends these bytes, closes nothing, and reads until the server closes or `patience` is over.
-pub async fn raw(app: &TestApp, request: impl Into<Vec<u8>>, patience: Duration) -> Answer {
-    let (address, request) = (app.url.trim_start_matches("http://").to_owned(), request.into());
-    let bytes = tokio::task::spawn_blocking(move || {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(patience)).unwrap();
-        // The server may have hung up already: what it said counts.
-        let _ = stream.write_all(&request);
-        let mut bytes = Vec::new();
-        let mut chunk = [0; 4096];
-        while let Ok(length @ 1..) = stream.read(&mut chunk) {
-            bytes.extend_from_slice(&chunk[..length]);
-            if is_whole(&bytes) {
-                break;
-            }
-        }
-        let _ = stream.shutdown(Shutdown::Both);
-        bytes
-    })
-    .await
-    .unwrap();
-    parse(&bytes)
-}
-
-fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
-    Some((&bytes[..at], &bytes[at + 4..]))
-}
-
-fn is_whole(bytes: &[u8]) -> bool {
-    let Some((head, body)) = split(bytes) else { return false };
-    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
-    let length =
-        head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
-    length.is_some_and(|length| body.len() >= length)
-}
-
-fn parse(bytes: &[u8]) -> Answer {
-    let (head, body) =
-        split(bytes).unwrap_or_else(|| panic!("no answer: {:?}", String::from_utf8_lossy(bytes)));
-    let head = std::str::from_utf8(head).unwrap();
-    let mut lines = head.lines();
-    let status: u16 = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    let mut headers = HeaderMap::new();
-    for line in lines {
-        let (name, value) = line.split_once(':').unwrap();
-        headers.append(
-            HeaderName::from_bytes(name.as_bytes()).unwrap(),
-            HeaderValue::from_str(value.trim()).unwrap(),
-        );
-    }
-    let raw = String::from_utf8_lossy(body).into_owned();
-    let body = serde_json::from_str(&raw).unwrap_or(Value::Null);
-    Answer { status: StatusCode::from_u16(status).unwrap(), headers, body, raw }
-}
-
-/// One token of each type, all of one deployment, with the attempt that is still waiting.
+/// One token of each type, all of one deployment. The attempt is still pending.
 pub struct AllTokens {
     pub link: String,
     pub attempt: Attempt,
@@ -168,7 +107,7 @@ impl AllTokens {
     }
 }
 
-/// Gets one token of each type. All but the first attempt have ended well.
+/// Gets one token of each type.
 pub async fn all_tokens(app: &TestApp) -> AllTokens {
     let script = app.script(SECRET);
     let (renewal, session) = session(app).await;
@@ -197,7 +136,7 @@ pub async fn session(app: &TestApp) -> (String, String) {
     (redeemed.text("renewal_token"), redeemed.text("session_token"))
 }
 
-/// A ticket that nobody has redeemed yet.
+/// An unspent ticket.
 pub async fn ticket(app: &TestApp) -> String {
     let browser = app.browser();
     let body =
@@ -207,7 +146,7 @@ pub async fn ticket(app: &TestApp) -> String {
     browser.press(link, "approve").await.redirected("__linkgate_ticket").unwrap()
 }
 
-/// An email proof, as it was redeemed.
+/// The response that an email proof comes with.
 pub async fn verify_email(app: &TestApp) -> Answer {
     let browser = app.browser();
     let body = json!({ "purpose": "verify_email", "sub": "customer-1", "deliver": false, "cross_device": "approve" });
@@ -221,14 +160,14 @@ pub async fn verify_email(app: &TestApp) -> Answer {
 }
 
 impl Client {
-    /// The confirmation for this browser, which becomes a client by opening the page.
+    /// The confirmation for this browser, which gets its client cookie by opening the page.
     pub async fn describe_as_client(&self, link: &str) -> String {
         let page = self.open(link).await;
         page.expect(200);
         page.confirmation()
     }
 
-    /// A preflight request for a method from this origin.
+    /// Sends a preflight request for a method from this origin.
     pub async fn preflight(&self, path: &str, origin: &str, method: &str, headers: &str) -> Answer {
         let request = self
             .request(Method::OPTIONS, path)

@@ -1,4 +1,4 @@
-//! Tests that wait: for a condition, or for what a requester is told.
+//! Waiting for a condition, or for a requester to learn of a change.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,9 @@ use crate::app::{Answer, Attempt, TestApp};
 /// How long a condition may take to come true, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How soon a change has to reach those who wait for it.
+/// How soon a change has to reach a waiting request.
 pub const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// Waits for a condition.
 pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let begun = Instant::now();
     while !condition().await {
@@ -20,7 +19,7 @@ pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() ->
 }
 
 impl TestApp {
-    /// Waits until so many requests wait for a change.
+    /// Waits until `count` requests wait for a change.
     pub async fn waiters(&self, count: usize) {
         let line = format!("linkgate_waiters {count}\n");
         until(&line, async || self.metrics().await.contains(&line)).await;
@@ -33,7 +32,7 @@ impl TestApp {
         line.map_or(0.0, |line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
     }
 
-    /// Does something while the requester waits; what the requester is told of it must reach it at once.
+    /// Acts while the requester waits, and asserts that the requester's answer comes at once.
     pub async fn told<T>(&self, attempt: &Attempt, seen: &str, act: impl Future<Output = T>) -> (Answer, T) {
         let waiting = async {
             let answer = attempt.wait(seen).await;
