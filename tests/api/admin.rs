@@ -1,4 +1,4 @@
-//! What an operator sees of an attempt, and what an operator ends.
+//! The routes for operators: reading and ending attempts.
 
 use chrono::TimeDelta;
 use reqwest::Method;

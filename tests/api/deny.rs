@@ -49,7 +49,7 @@ async fn the_network_that_asked_sends_no_mail_to_that_address_for_15_minutes() {
     let refused = try_start(&neighbour, " Ann@Example.com").await;
     assert_eq!(refused.expect_problem(429, "rate_limited").header("retry-after"), "900");
     assert_eq!(app.links("ann@example.com").len(), 1, "no mail");
-    // Others are not harmed: another address, and the owner, who is elsewhere.
+    // Others are unaffected: another address, and the owner in another network.
     try_start(&neighbour, "bob@example.com").await.expect(201);
     try_start(&app.browser_at("198.51.100.10"), "ann@example.com").await.expect(201);
 

@@ -1,4 +1,4 @@
-//! Domains whose addresses get mails, and those that do not.
+//! Domains that get mails, and domains that do not.
 
 use serde_json::json;
 

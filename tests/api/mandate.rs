@@ -1,4 +1,4 @@
-//! What an old link, another attempt, a press repeated or a strange header is good for, and what not.
+//! What an old link, another attempt, a repeated press or an unusual header may do, and what not.
 
 use chrono::TimeDelta;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What operators see: probes, metrics, request ids.
+//! Probes, metrics, request ids.
 
 use reqwest::Method;
 

@@ -1,7 +1,7 @@
-//! What is in `deploy/`, and `docker-compose.yml`: rendered, held to the schemas of the API, to what linkgate needs and
-//! to the settings that it has, and tried on the real binary.
+//! `deploy/` and `docker-compose.yml`: rendered, checked against the schemas of the API, the needs of linkgate and its
+//! settings, and tried on the real binary.
 //!
-//! What needs a tool that is not installed is skipped, and says so.
+//! A test that needs a tool which is not installed is skipped, and says so.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod alive;

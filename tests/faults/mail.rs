@@ -1,4 +1,4 @@
-//! A relay that is down, silent or hangs up: 503 within 10 s, no attempt is left, and an older link goes on working.
+//! A relay that is down, silent or hangs up: 503 within 10 s, no attempt remains, and an older link keeps working.
 
 use std::time::{Duration, Instant};
 

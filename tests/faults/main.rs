@@ -1,7 +1,7 @@
-//! The promise of `docs/reliability.md`, held while everything fails that can: replicas that are killed and drained,
-//! stores that refuse, fall silent, forget and lie, relays that hang up, clocks that disagree, keys that change.
+//! The promise of `docs/reliability.md` under faults: replicas that are killed and drained, stores that refuse, fall
+//! silent, lose data and lie, relays that hang up, clocks that disagree, keys that change.
 //!
-//! Replicas are the real binary, each with a Redis behind a proxy of its own, behind a balancer without affinity.
+//! Replicas are the real binary behind a balancer without affinity; each reaches Redis through its own proxy.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod chaos;

@@ -1,4 +1,4 @@
-//! Openers that press at the same moment: one success. And the proof that this would notice a consume that is not
+//! Openers that confirm at the same moment: one succeeds. And the proof that the test would notice a consume that is not
 //! atomic.
 
 use std::sync::Arc;
@@ -38,7 +38,6 @@ const PUBLIC_URL: &str = "http://127.0.0.1:8080";
 const RACERS: usize = 8;
 const ROUNDS: usize = 40;
 
-/// The use cases on this store, with a mailbox.
 pub(crate) fn service(store: Arc<dyn AttemptStore>, clock: &ManualClock) -> Arc<Service> {
     let settings = Settings {
         public_url: PUBLIC_URL.to_owned(),
@@ -78,16 +77,16 @@ pub(crate) fn service(store: Arc<dyn AttemptStore>, clock: &ManualClock) -> Arc<
     ))
 }
 
-/// Who makes a request.
+/// The requester's context.
 pub(crate) fn caller(name: &str, ip: &str) -> Caller {
     let secret = ClientSecret::parse(&format!("client-secret-of-{name:-<16}")).unwrap();
     let network = Network::of(ip.parse().unwrap());
     Caller { client: Some(Client::new(secret)), network, user_agent: None, locale: None, marks: Vec::new() }
 }
 
-/// Starts an attempt whose link is handed out: its id, what polls it, and the token of its link.
+/// Starts an attempt without a mail; returns its id, its token and the token of its link.
 pub(crate) async fn start(service: &Service) -> (AttemptId, AttemptGrant, String) {
-    // A denial forbids mails to its address for a while.
+    // A denial blocks mails to the address for a while.
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let request = StartRequest {
         email_address: format!("ann{}@example.com", NEXT.fetch_add(1, Ordering::Relaxed)),
@@ -108,7 +107,7 @@ pub(crate) async fn start(service: &Service) -> (AttemptId, AttemptGrant, String
     (started.id, grant, link)
 }
 
-/// How many of the openers that press at the same moment are told of a success.
+/// How many of the openers that confirm at the same moment succeed.
 async fn successes(service: &Arc<Service>) -> usize {
     let (_, _, token) = start(service).await;
     let together = Arc::new(Barrier::new(RACERS));
@@ -135,7 +134,7 @@ async fn successes(service: &Arc<Service>) -> usize {
     count
 }
 
-/// The first round with another number of successes than one.
+/// The first round without exactly one success.
 async fn first_double(store: Arc<dyn AttemptStore>) -> Option<(usize, usize)> {
     let service = service(store, &ManualClock::new(noon()));
     for round in 0..ROUNDS {

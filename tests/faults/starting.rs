@@ -1,4 +1,4 @@
-//! The order in which things come up does not matter, and what is wrong is said without secrets.
+//! Replicas and Redis may start in any order, and errors at start reveal no secrets.
 
 use std::time::Instant;
 

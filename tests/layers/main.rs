@@ -10,16 +10,16 @@ use std::collections::BTreeSet;
 
 use source::{Source, crates, sources};
 
-/// The longest source file, in lines, without a reason.
+/// The most lines of a source file without a listed reason.
 const MAX_LINES: usize = 400;
 
-/// Longer files, and why they may be.
+/// Longer files, with the reason.
 const LONGER: [(&str, &str); 1] = [(
     "src/domain/redirect.rs",
     "a good part of it are the tests of one list of tricks, best read next to the rules",
 )];
 
-/// Crates that are named in some files only. A `*` at the end stands for anything.
+/// Crates that only some files may name. A `*` at the end matches any text.
 const CONFINED: [(&str, &[&str]); 5] = [
     ("jsonwebtoken", &["src/token/*"]),
     ("aws_lc_rs", &["src/token/*"]),
@@ -28,13 +28,13 @@ const CONFINED: [(&str, &[&str]); 5] = [
     ("actix*", &["src/http/*", "src/app.rs", "src/main.rs"]),
 ];
 
-/// What `domain` may name besides itself.
+/// The crates that `domain` may name.
 const DOMAIN_CRATES: [&str; 13] = [
     "std", "core", "alloc", "serde", "chrono", "uuid", "url", "idna", "ipnet", "woothee", "base64", "subtle",
     "zeroize",
 ];
 
-/// Which modules of linkgate each may name besides itself; the first match counts. `x::Y` allows only that item.
+/// The modules of linkgate that each file may name besides its own; the first match counts. `x::Y` allows only that item.
 const ARROWS: [(&str, &[&str]); 17] = [
     ("src/lib.rs", &[]),
     ("src/main.rs", &["app", "config", "logging", "healthcheck", "token", "clock", "domain"]),
@@ -46,7 +46,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("src/mailer/*", &["mailer", "domain"]),
     ("src/store/measured.rs", &["store", "domain", "clock", "metrics"]),
     ("src/store/*", &["store", "domain", "clock"]),
-    // The trait and the words of the store, not what is behind it; the mailer, not its transports.
+    // The trait and the types of the store, not the implementations; the mailer, not its transports.
     ("src/flow/*", &["flow", "token", "store", "mailer", "domain", "clock", "metrics"]),
     ("src/http/*", &["http", "flow", "token", "domain", "metrics"]),
     ("src/metrics.rs", &["metrics", "domain"]),
@@ -56,7 +56,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("src/clock.rs", &[]),
 ];
 
-/// Inner parts that only `app` (and they themselves) may name.
+/// Inner modules that only `app` and their own layer may name.
 const INNER: [(&str, &str); 4] =
     [("store", "redis"), ("store", "memory"), ("store", "measured"), ("mailer", "transport")];
 

@@ -60,7 +60,7 @@ trait RawText {
 }
 
 impl RawText for mailparse::MailHeader<'_> {
-    /// The value before decoding: what decides how many addresses there are.
+    /// The value before decoding, which determines the number of addresses.
     fn get_value_raw_text(&self) -> String {
         String::from_utf8(self.get_value_raw().to_vec()).unwrap()
     }

@@ -1,4 +1,4 @@
-//! Mails over real SMTP, to a sink of our own.
+//! Mails over real SMTP, to the test kit's sink.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test, a panic is the report")]
 
 mod faults;

@@ -1,4 +1,4 @@
-//! TLS is there or there is no mail; whoever must sign on does.
+//! No mail without the required TLS or the required login.
 
 use super::{mailer, reason, send, trusting_mailer};
 use test_kit::smtp::{Mode, Sink, Tls};

@@ -1,5 +1,5 @@
-//! The contract of the store, held by the memory store and by the one on a real Redis alike; and what only the one
-//! on Redis has to bear: restarts, rollbacks, silence.
+//! The contract of the store, for the memory store and for Redis; and the faults that only Redis has: restarts,
+//! rollbacks, silence.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod access;

@@ -9,13 +9,13 @@ use test_kit::tokens::{
     verdict,
 };
 
-/// Every forgery of a rule, made of a token of each type, is invalid as every type; with Ed25519 and with P-256.
+/// Asserts that every forgery of a rule, from a token of each type, is invalid as every type; with Ed25519 and with P-256.
 #[track_caller]
 fn refuses(name: &str) {
     for alg in SessionAlg::ALL {
         let tokens = tokens_of(&[key(KID, 1)], URL, alg);
         let (smith, jwks) = (smith(), tokens.jwks());
-        // Of two attempts, so that each id is another.
+        // Two attempts, whose ids differ.
         let others: Vec<String> = [ids(), Ids::of(9)]
             .into_iter()
             .flat_map(|ids| TokenType::ALL.map(|typ| mint_with(&tokens, typ, ids)))
@@ -158,11 +158,11 @@ fn every_rule_of_the_table_has_a_test_here() {
 
 #[test]
 fn a_good_token_that_the_smith_signs_again_is_good() {
-    // Else all that the smith signs would be refused for its signature.
+    // Otherwise every forgery of the smith would be refused for its signature.
     let (tokens, smith) = (tokens(), smith());
     for typ in TokenType::ALL {
         let token = mint(&tokens, typ);
-        // The members are in another order.
+        // The claims are in another order.
         let again = smith.with_claims(&token, &test_kit::smith::part(&token, 1).to_string());
         assert_eq!(verdict(&tokens, typ, &again, at(START)), Ok(()), "{typ:?}");
     }
@@ -175,7 +175,7 @@ fn one_changed_character_anywhere_spoils_a_token() {
         for typ in TokenType::ALL {
             let token = mint(&tokens, typ);
             for i in 0..token.len() {
-                // Also in the last character, where only canonical base64 makes a difference.
+                // In the last character, only the check for canonical base64 notices.
                 for other in ["A", "B", "g", "_", ".", "=", "+", "é"] {
                     if token[i..=i] == *other {
                         continue;

@@ -1,4 +1,4 @@
-//! The keyring: rotation, deployments, the key set that is published, and what is derived from keys or from none.
+//! The keyring: rotation, deployments, the published keys, and values that are derived with keys or without.
 
 use std::collections::HashSet;
 
@@ -25,7 +25,7 @@ fn tokens_of_a_retired_key_are_taken_until_it_is_removed() {
         for (keys, kid, expected) in [
             (vec![key("new", 2), key("old", 1)], "new", Ok(())),
             (vec![key("new", 2)], "new", Err(TokenError::Invalid)),
-            // The same id for another secret, and the same secret under another id.
+            // The same id with another secret, and the same secret with another id.
             (vec![key("old", 3)], "old", Err(TokenError::Invalid)),
             (vec![key("else", 1)], "else", Err(TokenError::Invalid)),
             (vec![key("old", 1)], "old", Ok(())),
@@ -157,7 +157,7 @@ fn the_same_secret_gives_the_same_keys_on_every_replica() {
 
 #[test]
 fn the_keys_of_a_secret_never_change() {
-    // Another value here means that an update of linkgate would sign everybody out and break every link on its way.
+    // If these values change, an update of linkgate ends every session and breaks every mailed link.
     for (alg, x) in [
         (SessionAlg::EdDsa, "mHM625Q5SKBbHaqE-4jahvqIWR3ZWdq7nBTo-hA8K08"),
         (SessionAlg::Es256, "O7YxK1hxozF_7Xn5tta432ld-4Xok7oAcJgJ9XCobws"),
@@ -214,7 +214,7 @@ fn relay_codes_are_spread_evenly_and_hang_on_attempt_nonce_key_and_deployment() 
         buckets[usize::from(code.as_bytes()[0] - b'0')] += 1;
         distinct.insert(code);
     }
-    // Fixed inputs, so no flaky test: 1000 expected in each, 30 the deviation; 9950 distinct ones expected.
+    // The inputs are fixed, so the test is not flaky: 1000 are expected in each, with a deviation of 30; 9950 distinct ones.
     assert!(buckets.iter().all(|n| (850..1150).contains(n)), "{buckets:?}");
     assert!(distinct.len() > 9_900, "{}", distinct.len());
 

@@ -1,4 +1,4 @@
-//! Whatever is offered: no panic, and nothing is taken that was not minted.
+//! No input makes a check panic, and only minted tokens are accepted.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,4 +1,4 @@
-//! No address travels readable.
+//! No address is readable in a token.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -7,19 +7,19 @@ use linkgate::token::TokenType;
 use test_kit::smith::part;
 use test_kit::tokens::{ADDRESS, LIVES, SEALED, START, at, mint, particulars, tokens};
 
-/// Whether `needle` stands in `hay`, in any case.
+/// Whether `hay` contains `needle`, in any case.
 fn has(hay: &[u8], needle: &[u8]) -> bool {
     hay.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle))
 }
 
-/// The ways in which a text could show through, whatever stands before it in base64.
+/// The forms in which a text could be readable, at any position within base64.
 fn spellings(text: &str) -> Vec<String> {
     let hex = text.bytes().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     let mut all = vec![text.to_owned(), text.chars().rev().collect(), hex, text.replace('@', "%40")];
     for offset in 0..3_usize {
         let padded = format!("{}{text}", "\0".repeat(offset));
         for engine in [URL_SAFE_NO_PAD, STANDARD_NO_PAD, STANDARD] {
-            // The characters at both ends are made of its neighbours' bits too.
+            // The characters at both ends depend on neighbouring bytes, too.
             let encoded = engine.encode(&padded);
             let encoded = encoded.trim_end_matches('=');
             all.push(encoded[(offset * 4).div_ceil(3)..encoded.len() - 1].to_owned());
