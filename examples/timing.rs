@@ -19,15 +19,10 @@ use chrono::TimeDelta;
 use reqwest::RequestBuilder;
 use serde_json::json;
 
-#[path = "../tests/support/proxy.rs"]
-mod proxy;
-#[path = "../tests/support/redis.rs"]
-mod redis_server;
-#[path = "../tests/support/mod.rs"]
-mod support;
-
-use support::app::{Client, TestApp, answer};
-use support::smtp::{Mode, Sink};
+use test_kit::app::{Client, TestApp, answer};
+use test_kit::proxy::{Mode as Wire, Proxy};
+use test_kit::redis_server::RedisServer;
+use test_kit::smtp::{Mode, Sink};
 
 const SECRET: &str = "requester-secret-0123456789";
 
@@ -74,7 +69,7 @@ async fn main() {
 
 /// A server over a Redis of its own, which lives as long as the process; limits off, where it knows them.
 async fn app(mail_url: &str) -> TestApp {
-    let redis = Box::leak(Box::new(redis_server::RedisServer::start()));
+    let redis = Box::leak(Box::new(RedisServer::start()));
     let url = redis.url();
     let mut settings = vec![("LINKGATE_STORE_URL", url.as_str())];
     settings.extend((!mail_url.is_empty()).then_some(("LINKGATE_MAIL_URL", mail_url)));
@@ -113,7 +108,7 @@ fn shuffled(count: usize) -> Vec<usize> {
 
 async fn starts(rounds: usize, latency: Duration) -> Samples {
     let sink = Sink::start(Mode::Accept);
-    let proxy = proxy::Proxy::start(sink.address().port());
+    let proxy = Proxy::start(sink.address().port());
     let app = app(&format!("smtp://localhost:{}", proxy.port())).await;
     let body = |email: &str| json!({ "email_address": email, "purpose": "sign_in" });
     // People who have signed in before, each with an address of their own.
@@ -122,14 +117,14 @@ async fn starts(rounds: usize, latency: Duration) -> Samples {
         let email = format!("person{number}@example.com");
         let attempt = person.start(body(&email)).await;
         let mails = sink.received();
-        let link = support::app::link_of(&mails.last().unwrap().message);
+        let link = test_kit::app::link_of(&mails.last().unwrap().message);
         let confirmation = person.describe(&link).await.confirmation();
         person.decide_json(&link, "approve", &confirmation).await.expect(200);
         attempt.redeem().await.expect(200);
     }
     app.advance(TimeDelta::minutes(20));
     if !latency.is_zero() {
-        proxy.set(proxy::Mode::Delay(latency));
+        proxy.set(Wire::Delay(latency));
     }
     let mut samples = Samples::new();
     // Not counted: connections are made, and what is usual is learnt.

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::driver::{self, Connection, request};
-use crate::redis_server::{RedisServer, free_port};
 use crate::sink::Sink;
+use test_kit::redis_server::{RedisServer, free_port};
 
 /// A driver is one client that asks for more mails than any may.
 const UNLIMITED: [(&str, &str); 4] = [

@@ -14,8 +14,6 @@ mod fleet;
 mod operations;
 mod parts;
 mod peers;
-#[path = "../../tests/support/redis.rs"]
-mod redis_server;
 mod report;
 mod scale;
 mod sink;

@@ -43,7 +43,7 @@ pub(crate) struct EmptyServer {
 
 impl EmptyServer {
     pub(crate) fn start() -> Self {
-        let addr = SocketAddr::from(([127, 0, 0, 1], crate::redis_server::free_port()));
+        let addr = SocketAddr::from(([127, 0, 0, 1], test_kit::redis_server::free_port()));
         let mut command = Command::new(std::env::current_exe().unwrap());
         let process = Process::start(command.args([EMPTY_SERVER, &addr.to_string()]));
         fleet::await_status(addr, "/", 200);

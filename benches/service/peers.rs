@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use crate::driver::{Answer, Load, Results, drive, request};
 use crate::fleet::{Fleet, Process, await_status, cpu};
-use crate::redis_server::{RedisServer, free_port};
 use crate::report::{Figures, micros, number};
 use crate::sink::Sink;
 use crate::steps::{Manner, People, Step};
 use crate::{IN_FLIGHT, Plan};
+use test_kit::redis_server::{RedisServer, free_port};
 
 /// How many links are raced for, and by how many at once.
 const RACES: usize = 200;

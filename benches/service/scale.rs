@@ -8,11 +8,11 @@ use tokio::task::JoinSet;
 
 use crate::driver::block_on;
 use crate::fleet::{Fleet, memory, redis_memory};
-use crate::redis_server::RedisServer;
 use crate::report::{Figures, micros, number};
 use crate::sink::Sink;
 use crate::steps::{Manner, People, Step};
 use crate::{IN_FLIGHT, Plan, parts};
+use test_kit::redis_server::RedisServer;
 
 /// What is looked at.
 const STEPS: [Step; 4] = [Step::Start, Step::Poll, Step::Open, Step::Confirm];

@@ -115,7 +115,3 @@ fn object<T: DeserializeOwned>(part: &str) -> Result<T, TokenError> {
     }
     serde_json::from_slice(&json).map_err(|_| TokenError::Invalid)
 }
-
-#[cfg(test)]
-#[path = "check_tests.rs"]
-mod tests;

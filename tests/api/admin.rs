@@ -1,10 +1,10 @@
-//! What an operator sees of an attempt, and what an operator ends.
+//! The routes for operators: reading and ending attempts.
 
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::app::{API_KEY, Answer, Attempt, TestApp, answer};
+use test_kit::app::{API_KEY, Answer, Attempt, TestApp, answer};
 
 async fn ask(app: &TestApp, method: Method, path: &str) -> Answer {
     answer(app.browser().request(method, &format!("/v1/admin/{path}")).bearer_auth(API_KEY)).await

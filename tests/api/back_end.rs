@@ -1,9 +1,9 @@
-//! What back ends with an API key may do besides: tickets, links of their own, subjects, lifetimes, end users.
+//! The options of back ends with an API key: tickets, undelivered links, subjects, lifetimes, end users.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::app::{API_KEY, Answer, Client, REDIRECT, TestApp, answer};
+use test_kit::app::{API_KEY, Answer, Client, REDIRECT, TestApp, answer};
 
 const FAR: &str = "198.51.100.9";
 const NEAR: &str = "203.0.113.99";
@@ -24,8 +24,8 @@ async fn redeem_ticket(app: &TestApp, ticket: &str) -> Answer {
     answer(request.json(&json!({ "ticket": ticket }))).await
 }
 
-/// The ticket that an opener in the end user's network gets by approving.
-async fn approved_ticket(app: &TestApp) -> (crate::support::app::Attempt, Answer, String) {
+/// Approves in the end user's network; returns the opener's ticket.
+async fn approved_ticket(app: &TestApp) -> (test_kit::app::Attempt, Answer, String) {
     let options = json!({ "ticket": true, "client": { "ip": "203.0.113.7" } });
     let attempt = back_end(app).start_with_key(with(options)).await;
     let done = app.browser_at(NEAR).press(&app.link("ann@example.com"), "approve").await;
@@ -48,7 +48,7 @@ async fn a_ticket_is_redeemed_once() {
     assert_eq!(claims["sub"], session.body["user"]["id"]);
 
     redeem_ticket(&app, &ticket).await.expect_problem(410, "ticket_invalid");
-    // The ticket signs in whoever is redirected, so nobody else is.
+    // The ticket signs in the redirected opener, so the requester gets no session.
     assert_eq!(attempt.status().await.body["signed_in"], "opener");
     attempt.redeem().await.expect_problem(409, "signed_in_elsewhere");
 }
@@ -201,7 +201,7 @@ async fn the_end_users_address_decides_who_is_in_the_same_network() {
     app.browser_at(NEAR).press(&link, "approve").await.expect(303);
     attempt.redeem().await.expect(200);
 
-    // Without it nobody is near.
+    // Without the end user's IP address, no opener is in the same network.
     back_end(&app).start_with_key(with(json!({}))).await;
     let link = app.link("ann@example.com");
     assert_eq!(app.browser_at("192.0.2.1").describe(&link).await.body["opener"], "other_network");
@@ -219,7 +219,7 @@ async fn the_end_users_browser_is_what_the_page_and_the_mail_show() {
     app.browser_at(NEAR).open(&link).await.shows(&["Safari on macOS"]).hides(&["Firefox"]);
     assert!(String::from_utf8_lossy(&app.smtp.received()[0].message).contains("Safari on macOS"));
 
-    // The back end's own user agent is nobody's browser.
+    // The back end's own user agent is not the end user's.
     back_end(&app).start_with_key(with(json!({}))).await;
     let link = app.link("ann@example.com");
     assert_eq!(app.browser_at(NEAR).describe(&link).await.body["requested_from"], Value::Null);

@@ -1,10 +1,10 @@
-//! Whatever an opener confirms is repeatable by the same opener, and by nobody else.
+//! A confirmation can be repeated by the same opener, and by no other.
 
 use futures_util::future::join_all;
 use reqwest::RequestBuilder;
 use serde_json::json;
 
-use crate::support::app::{TestApp, answer};
+use test_kit::app::{TestApp, answer};
 
 const FAR: &str = "198.51.100.9";
 const NEAR: &str = "203.0.113.99";
@@ -37,7 +37,7 @@ async fn by_json_the_same_confirmation_gets_the_same_answer_again() {
     let first = neighbour.decide_json(&link, "approve", &confirmation).await;
     let second = neighbour.decide_json(&link, "approve", &confirmation).await;
     assert_eq!(first.expect(200).body, second.expect(200).body);
-    // The other way to say yes with it gets the first answer as well: it is the same press to the store.
+    // The other decision with the same confirmation gets the first answer, too: to the store it is the same press.
     let here = neighbour.decide_json(&link, "here", &confirmation).await;
     assert_eq!(here.expect(200).body["signed_in"], "requester");
     assert!(here.body["session"].is_null());
@@ -54,7 +54,7 @@ async fn another_opener_of_a_used_link_gets_nothing() {
     let tab = attempt.client.open(&link).await;
     attempt.client.press(&link, "approve").await.expect(303);
 
-    // With a confirmation of its own, taken while the link still worked.
+    // With its own confirmation, read while the link still worked.
     for decision in ["approve", "deny", "here"] {
         let refused = late.decide(&link, decision, &late_page.confirmation()).await;
         assert_eq!(refused.redirected("__linkgate_status").as_deref(), Some("failed"), "{decision}");
@@ -64,7 +64,7 @@ async fn another_opener_of_a_used_link_gets_nothing() {
             .await
             .expect_problem(410, "link_already_used");
     }
-    // Another tab of the same browser pressed no button before.
+    // Another tab of the same browser has not pressed a button yet.
     let refused = attempt.client.decide(&link, "approve", &tab.confirmation()).await;
     assert_eq!(refused.redirected("__linkgate_status").as_deref(), Some("failed"));
     late.open(&link).await.expect_page(410).shows(&["already been used"]).hides(&["name=\"confirmation\""]);
@@ -96,7 +96,7 @@ async fn another_decision_with_the_same_confirmation_does_not_undo_the_first() {
     let changed = neighbour.decide(&link, "deny", &page.confirmation()).await;
     assert_eq!(changed.redirected("__linkgate_status").as_deref(), Some("failed"));
     attempt.redeem().await.expect(200);
-    // It was no "This wasn't me": the network may go on.
+    // The attempt was not denied: the network may start another.
     app.browser_at("192.0.2.1").sign_in("ann@example.com").await;
 }
 

@@ -1,21 +1,21 @@
-//! Who the opener is, and what each policy makes of it: both tables under "Openers" in `docs/architecture.md`.
+//! Openers and policies: the two tables of "Openers, and how they confirm" in `docs/architecture.md`.
 
 use serde_json::json;
 
-use crate::support::app::{Answer, Attempt, Client, REDIRECT, TestApp, answer};
+use test_kit::app::{Answer, Attempt, Client, REDIRECT, TestApp, answer};
 
 const REQUESTER: &str = "requester-secret-0123456789";
 const OTHER: &str = "another-secret-0123456789ab";
 const NEAR: &str = "203.0.113.99";
 const FAR: &str = "198.51.100.9";
-/// As the API names them, in the order of the table's rows.
+/// Openers as the API names them, in the order of the rows.
 const OPENERS: [&str; 3] = ["same_client", "same_network", "other_network"];
 
 async fn nobody_is_signed_in(client: &Client) {
     answer(client.get("/v1/session")).await.expect_problem(401, "session_required");
 }
 
-/// The requester gets a session that says whether it crossed devices.
+/// The requester gets a session whose token says whether it crossed devices.
 async fn redeems(app: &TestApp, attempt: &Attempt, across: bool) -> Answer {
     let session = attempt.redeem().await;
     let claims = app.claims(&session.expect(200).text("session_token"), "at+jwt").await;
@@ -24,7 +24,7 @@ async fn redeems(app: &TestApp, attempt: &Attempt, across: bool) -> Answer {
     session
 }
 
-/// Signs in through pages and asserts every consequence of this way to confirm.
+/// Signs in through pages and asserts every result of this way to confirm.
 async fn through_pages(app: &TestApp, attempt: &Attempt, opener: &Client, confirm: &str) {
     let link = app.link(attempt.started["email_address"].as_str().unwrap());
     let page = opener.open(&link).await;
@@ -93,7 +93,7 @@ async fn status_is(attempt: &Attempt, signed_in: &str, same_client: bool) {
     assert_eq!(status.header("retry-after"), "", "over");
 }
 
-/// The same by JSON, for applications with pages of their own.
+/// The same with JSON, for applications with their own pages.
 async fn through_json(app: &TestApp, attempt: &Attempt, opener: &Client, relation: &str, confirm: &str) {
     let link = app.link(attempt.started["email_address"].as_str().unwrap());
     let described = opener.describe(&link).await;
@@ -150,7 +150,7 @@ async fn the_policy_confirms(policy: &str, column: [&str; 3]) {
         let attempt = browser.sign_in(&format!("{opener}@example.com")).await;
         assert_eq!(attempt.started["cross_device"], policy);
         let other = match opener {
-            // Signed in on the train: the network does not matter.
+            // The network does not matter for the same client.
             "same_client" => browser.moved_to(FAR),
             "same_network" => app.browser_at(NEAR),
             _ => app.browser_at(FAR),

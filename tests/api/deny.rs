@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::app::{Answer, Client, REDIRECT, TestApp, answer};
+use test_kit::app::{Answer, Client, REDIRECT, TestApp, answer};
 
 const FAR: &str = "198.51.100.9";
 
@@ -49,7 +49,7 @@ async fn the_network_that_asked_sends_no_mail_to_that_address_for_15_minutes() {
     let refused = try_start(&neighbour, " Ann@Example.com").await;
     assert_eq!(refused.expect_problem(429, "rate_limited").header("retry-after"), "900");
     assert_eq!(app.links("ann@example.com").len(), 1, "no mail");
-    // Others are not harmed: another address, and the owner, who is elsewhere.
+    // Others are unaffected: another address, and the owner in another network.
     try_start(&neighbour, "bob@example.com").await.expect(201);
     try_start(&app.browser_at("198.51.100.10"), "ann@example.com").await.expect(201);
 
@@ -72,7 +72,7 @@ async fn a_back_end_is_refused_for_the_network_of_its_denied_user_alone() {
     let back_end = app.script_at("back-end-secret-0123456789", "192.0.2.1");
     back_end.start_with_key(body("203.0.113.7")).await;
     app.browser_at(FAR).press(&app.link("ann@example.com"), "deny").await;
-    let key = crate::support::app::API_KEY;
+    let key = test_kit::app::API_KEY;
     let again = answer(back_end.post("/v1/attempts").bearer_auth(key).json(&body("203.0.113.8"))).await;
     again.expect_problem(429, "rate_limited");
     back_end.start_with_key(body("198.51.100.7")).await;

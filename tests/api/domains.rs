@@ -1,8 +1,8 @@
-//! Domains whose addresses get mails, and those that do not.
+//! Domains that get mails, and domains that do not.
 
 use serde_json::json;
 
-use crate::support::app::{API_KEY, Answer, TestApp, answer};
+use test_kit::app::{API_KEY, Answer, TestApp, answer};
 
 async fn start(app: &TestApp, email: &str) -> Answer {
     let body = json!({ "email_address": email, "purpose": "sign_in" });

@@ -1,9 +1,9 @@
-//! Links end; "Send me a new link" makes up for it.
+//! Expired links, and "Send me a new link".
 
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::support::app::{Attempt, TestApp, answer};
+use test_kit::app::{Attempt, TestApp, answer};
 
 const FAR: &str = "198.51.100.9";
 const LATER: TimeDelta = TimeDelta::seconds(31);
@@ -105,7 +105,7 @@ async fn a_new_link_for_an_expired_one_belongs_to_whoever_asked_for_it() {
     let attempt = ann(&app).await;
     let old = app.link("ann@example.com");
     app.advance(TimeDelta::minutes(11));
-    // A phone that has never been here, which is where the mail is read.
+    // The phone on which the mail is read, a new client.
     let phone = app.browser_at(FAR);
     phone.open(&old).await.expect_page(410);
     phone.reissue(&old).await.expect_page(200).shows(&["Check your mail", "ann@example.com"]);
@@ -113,7 +113,7 @@ async fn a_new_link_for_an_expired_one_belongs_to_whoever_asked_for_it() {
     assert_eq!(links.len(), 2);
 
     assert_eq!(phone.describe(&links[1]).await.expect(200).body["confirm"], "automatic");
-    // The browser that asked at first is another client now, elsewhere.
+    // The browser that started the first attempt is another client, in another network.
     assert_eq!(attempt.client.describe(&links[1]).await.body["opener"], "other_network");
     let done = phone.press(&links[1], "approve").await;
     let session = done.redirected("__linkgate_session").unwrap();
@@ -156,7 +156,7 @@ async fn a_new_link_for_a_superseded_one_belongs_to_the_same_attempt() {
     let links = app.links("ann@example.com");
     assert_eq!(links.len(), 3);
     phone.describe(&links[1]).await.expect_problem(410, "link_superseded");
-    // The browser that has waited all the time finishes.
+    // The browser that has waited all the time redeems.
     assert_eq!(phone.describe(&links[2]).await.body["confirm"], "relay_code");
     let code = phone.press(&links[2], "approve").await.relay_code();
     attempt.enter_code(&code).await.expect(200);

@@ -1,9 +1,9 @@
-//! A start that is repeated with its `Idempotency-Key` gets the same attempt, and one mail.
+//! A start that is repeated with its `Idempotency-Key` returns the same attempt and sends no second mail.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::app::{API_KEY, Answer, Client, REDIRECT, TestApp, answer};
+use test_kit::app::{API_KEY, Answer, Client, REDIRECT, TestApp, answer};
 
 fn body(email: &str) -> Value {
     json!({ "email_address": email, "purpose": "sign_in", "redirect_url": REDIRECT })
@@ -22,14 +22,14 @@ async fn start_with_key(client: &Client, key: &str, body: &Value) -> Answer {
     answer
 }
 
-/// As good as a secret: from this length on, a key stands for a client that has none yet.
+/// From this length on, the key identifies a client without a cookie.
 const UUID: &str = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 
 #[tokio::test]
 async fn a_repeated_start_gets_the_same_attempt_and_sends_one_mail() {
     let app = TestApp::start().await;
     let browser = app.browser();
-    // The browser has been here before.
+    // The browser has a client cookie.
     browser.sign_in("other@example.com").await;
     let first = start(&browser, "key-1", &body("ann@example.com")).await;
     let second = start(&browser, "key-1", &body("ann@example.com")).await;
@@ -39,14 +39,14 @@ async fn a_repeated_start_gets_the_same_attempt_and_sends_one_mail() {
     }
     assert_eq!(app.links("ann@example.com").len(), 1);
 
-    // Either token serves.
+    // Either token works.
     browser.press(&app.link("ann@example.com"), "approve").await.expect(303);
     for started in [&first, &second] {
         let path = format!("/v1/attempts/{}", first.text("id"));
         let status = answer(browser.get(&path).bearer_auth(started.text("attempt_token"))).await;
         assert_eq!(status.expect(200).body["status"], "verified");
     }
-    // A repeat after that is told so, and mails nothing.
+    // A repetition after that returns the ended attempt, and sends no mail.
     assert_eq!(start(&browser, "key-1", &body("ann@example.com")).await.body["status"], "verified");
     assert_eq!(app.links("ann@example.com").len(), 1);
 }
@@ -75,7 +75,7 @@ async fn starts_at_the_same_time_are_one() {
     assert!(answers.iter().all(|answer| answer.body["id"] == answers[0].body["id"]));
     assert_eq!(app.links("ann@example.com").len(), 1);
 
-    // So are those of a browser that has no cookie yet.
+    // The same for a browser without a cookie.
     let bob = body("bob@example.com");
     let browsers: Vec<Client> = (0..8).map(|_| app.browser()).collect();
     let answers = join_all(browsers.iter().map(|browser| start(browser, UUID, &bob))).await;
@@ -128,7 +128,7 @@ async fn starts_without_a_key_are_never_the_same() {
     let second = browser.sign_in("ann@example.com").await;
     assert_ne!(first.id, second.id);
     assert_eq!(app.links("ann@example.com").len(), 2);
-    // Both links work: they belong to attempts of their own.
+    // Both links work: they belong to different attempts.
     for link in app.links("ann@example.com") {
         browser.describe(&link).await.expect(200);
     }

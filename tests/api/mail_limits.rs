@@ -1,10 +1,10 @@
-//! How many mails may be asked for: by address, network, client and in all.
+//! The rate limits on mails: by address, network, client and in all.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::app::{API_KEY, Answer, Client, TestApp, answer};
-use crate::support::smtp::Mode;
+use test_kit::app::{API_KEY, Answer, Client, TestApp, answer};
+use test_kit::smtp::Mode;
 
 const ADDRESS: (&str, &str) = ("LINKGATE_MAILS_PER_ADDRESS", "1/30s,5/15m");
 const NETWORK: (&str, &str) = ("LINKGATE_MAILS_PER_NETWORK", "30/15m");
@@ -14,7 +14,7 @@ async fn start(client: &Client, email: &str) -> Answer {
     answer(client.post("/v1/attempts").json(&json!({ "email_address": email, "purpose": "sign_in" }))).await
 }
 
-/// Asserts that it is refused for so many seconds.
+/// Asserts a 429 with this `Retry-After`.
 #[track_caller]
 fn refused_for(refused: &Answer, seconds: u64) {
     refused.expect_problem(429, "rate_limited");
@@ -65,7 +65,7 @@ async fn a_network_asks_for_thirty_mails_in_15_minutes() {
     }
     refused_for(&start(&app.browser(), "ann@example.com").await, 900);
     start(&app.browser_at("198.51.100.1"), "ann@example.com").await.expect(201);
-    // A back end is not its users, and says where they are.
+    // A back end sends the IP addresses of its users.
     let body =
         |client: Value| json!({ "email_address": "bob@example.com", "purpose": "sign_in", "client": client });
     let by_key = async |client| {
@@ -90,7 +90,7 @@ async fn a_client_asks_for_ten_mails_in_15_minutes_wherever_it_is() {
         start(&script, &format!("s{number}@example.com")).await.expect(201);
     }
     refused_for(&start(&script, "ann@example.com").await, 900);
-    // A back end asks for many people.
+    // A back end starts attempts for many people.
     script.start_with_key(json!({ "email_address": "ann@example.com", "purpose": "sign_in" })).await;
 }
 
@@ -137,7 +137,7 @@ async fn who_spends_the_mails_of_an_address_keeps_no_client_out_that_has_verifie
         .expect(204);
     app.advance(TimeDelta::minutes(20));
 
-    // An attacker in the same network spends what there is.
+    // An attacker in the same network uses up the limits.
     for _ in 0..5 {
         start(&app.browser(), "ann@example.com").await.expect(201);
         app.advance(TimeDelta::seconds(30));
@@ -146,12 +146,12 @@ async fn who_spends_the_mails_of_an_address_keeps_no_client_out_that_has_verifie
         start(&app.browser(), &format!("u{number}@example.com")).await.expect(201);
     }
     refused_for(&start(&app.browser(), "ann@example.com").await, 750);
-    // Her client has limits of its own, the same ones.
+    // Her client has its own limits, of the same size.
     let attempt = owner.sign_in("ann@example.com").await;
     refused_for(&start(&owner, "ann@example.com").await, 30);
     app.advance(TimeDelta::seconds(30));
     attempt.resend().await.expect(200);
-    // It has verified no other address, and so is anybody there.
+    // For an address that it has not verified, it is like any other client.
     refused_for(&start(&owner, "bob@example.com").await, 720);
     owner.press(&app.link("ann@example.com"), "approve").await.expect(303);
     attempt.redeem().await.expect(200);
@@ -205,7 +205,7 @@ async fn a_resend_and_a_new_link_count_like_a_start() {
     app.advance(TimeDelta::seconds(30));
     refused_for(&attempt.resend().await, 750);
     client.reissue(&superseded).await.expect_page(429).shows(&["Too many requests"]);
-    // The link that was mailed last is as good as before.
+    // The newest link still works.
     client.press(&app.link("ann@example.com"), "approve").await.expect(303);
     assert_eq!(app.links("ann@example.com").len(), 5);
 }
@@ -223,7 +223,7 @@ async fn a_repeated_start_gets_its_attempt_although_the_mails_are_spent() {
         assert_eq!(repeat("one").await.expect(201).text("id"), first);
     }
     refused_for(&repeat("two").await, 30);
-    // Nor did the repetitions cost the network anything.
+    // The repetitions did not count for the network.
     start(&client, "bob@example.com").await.expect(201);
     assert_eq!(app.links("ann@example.com").len(), 1);
 }

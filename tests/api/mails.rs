@@ -3,7 +3,7 @@
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
-use crate::support::app::{TestApp, answer, link_of};
+use test_kit::app::{TestApp, answer, link_of};
 
 struct Mail {
     headers: HeaderMap,
@@ -12,7 +12,7 @@ struct Mail {
     link: String,
 }
 
-/// Starts an attempt with these options and this `Accept-Language`, and gives the mail.
+/// Starts an attempt with these options and this `Accept-Language`, and returns the mail.
 async fn mail(app: &TestApp, options: Value, accept_language: Option<&str>) -> Mail {
     let mut body = json!({ "email_address": "ann@example.com", "purpose": "sign_in" });
     body.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
@@ -98,7 +98,7 @@ async fn the_language_is_the_one_asked_for_then_the_browsers_then_the_default() 
         assert_eq!(mail.header("subject"), subject, "{case}");
         assert!(mail.html.contains(button), "{case}");
 
-        // The page has the language of the mail, whatever the opener's browser wants.
+        // The page has the language of the mail, not that of the opener's browser.
         let opener = app.browser_at("203.0.113.99");
         let languages = if german { "en" } else { "de" };
         let page =
@@ -155,7 +155,7 @@ async fn the_link_is_one_line_of_at_most_640_bytes() {
         assert!(!mail.link.contains(['=', '&', ' ']), "{}", mail.link);
         assert!(mail.text.lines().any(|line| line == mail.link), "a line of its own in the text part");
         assert!(mail.html.lines().any(|line| line.contains(&format!("href=\"{}\"", mail.link))));
-        // Nothing of the link was lost.
+        // The link is complete.
         let path = mail.link.replacen("https://login.example.com", "", 1);
         let described = answer(app.browser().get(&path).header("Accept", "application/json")).await;
         assert_eq!(described.expect(200).body["email_address"], email.as_str());

@@ -1,4 +1,4 @@
-//! Behaviour over HTTP, on the real server: what a browser, an app and a back end see.
+//! Behaviour over HTTP, on the real server, for browsers, apps and back ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::needless_pass_by_value, clippy::float_cmp, reason = "tests read better so")]
 #![allow(missing_docs, unreachable_pub, reason = "names of tests are sentences")]
@@ -23,7 +23,5 @@ mod rotation;
 mod session_tokens;
 mod sessions;
 mod sign_in;
-#[path = "../support/mod.rs"]
-mod support;
 mod verify_email;
 mod waiting;

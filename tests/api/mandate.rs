@@ -1,9 +1,9 @@
-//! What an old link, another attempt, a press repeated or a strange header is good for, and what not.
+//! What an old link, another attempt, a repeated press or an unusual header may do, and what not.
 
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::support::app::{REDIRECT, TestApp, answer};
+use test_kit::app::{REDIRECT, TestApp, answer};
 
 const FAR: &str = "198.51.100.9";
 

@@ -3,11 +3,11 @@
 use futures_util::future::join_all;
 use reqwest::Method;
 
-use crate::support::app::{Attempt, Client, TestApp, answer};
+use test_kit::app::{Attempt, Client, TestApp, answer};
 
 const FAR: &str = "198.51.100.9";
 
-/// An attempt of ann's, its link, and an opener that has to relay a code.
+/// An attempt, its link, and an opener that has to relay a code.
 async fn across(app: &TestApp) -> (Attempt, String, Client) {
     let attempt = app.browser().sign_in("ann@example.com").await;
     (attempt, app.link("ann@example.com"), app.browser_at(FAR))
@@ -93,7 +93,7 @@ async fn the_code_is_shown_as_often_as_asked_for_and_consumes_nothing() {
 
     let again = opener.decide(&link, "approve", &page.confirmation()).await;
     assert_eq!(again.relay_code(), code);
-    // Another device, and a scanner that presses buttons: the same code, and nothing is spoiled.
+    // Another device, and a scanner that presses buttons, get the same code and do no harm.
     let scanner = app.browser_at("192.0.2.1");
     assert_eq!(scanner.press(&link, "approve").await.relay_code(), code);
     assert_eq!(scanner.describe(&link).await.body["status"], "awaiting_code");
@@ -136,7 +136,7 @@ async fn five_wrong_codes_fail_the_attempt() {
     assert_eq!(attempt.status().await.body["failure"], "too_many_codes");
 }
 
-/// A confirmation of the right form that nobody signed.
+/// A confirmation of the right form with an invalid signature.
 fn page_free_confirmation() -> String {
     "A".repeat(43)
 }

@@ -1,8 +1,8 @@
-//! What operators see: probes, metrics, request ids.
+//! Probes, metrics, request ids.
 
 use reqwest::Method;
 
-use crate::support::app::{Answer, TestApp, answer};
+use test_kit::app::{Answer, TestApp, answer};
 
 async fn ops(app: &TestApp, path: &str) -> Answer {
     answer(reqwest::Client::new().get(format!("{}{path}", app.ops_url))).await
@@ -69,9 +69,9 @@ async fn the_metrics_count_what_happens_and_name_nobody() {
 #[tokio::test]
 async fn mails_are_counted_by_outcome() {
     let app = TestApp::start().await;
-    app.smtp.set_mode(crate::support::smtp::Mode::RejectRecipient);
+    app.smtp.set_mode(test_kit::smtp::Mode::RejectRecipient);
     app.browser().sign_in("ann@example.com").await;
-    app.smtp.set_mode(crate::support::smtp::Mode::Defer);
+    app.smtp.set_mode(test_kit::smtp::Mode::Defer);
     let body = serde_json::json!({ "email_address": "ann@example.com", "purpose": "sign_in" });
     answer(app.browser().post("/v1/attempts").json(&body)).await.expect(503);
     assert_eq!(app.metric("linkgate_mails_total{outcome=\"rejected\"}").await, 1.0);

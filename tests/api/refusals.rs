@@ -1,8 +1,8 @@
-//! How often a network may be wrong.
+//! The rate limit on refusals.
 
 use chrono::TimeDelta;
 
-use crate::support::app::{API_KEY, Answer, Client, ORIGIN, TestApp, answer};
+use test_kit::app::{API_KEY, Answer, Client, ORIGIN, TestApp, answer};
 
 const LIMIT: (&str, &str) = ("LINKGATE_REFUSALS_PER_MINUTE", "5");
 
@@ -64,7 +64,7 @@ async fn api_keys_cannot_be_tried_one_after_the_other() {
     for key in ["another-wrong-api-key", API_KEY] {
         redeem(&client, key).await.expect_problem(429, "rate_limited");
     }
-    // Sign-ins of people in that network go on.
+    // Sign-ins from that network still work.
     client.sign_in("ann@example.com").await.status().await.expect(200);
     app.advance(TimeDelta::minutes(1));
     redeem(&client, API_KEY).await.expect_problem(410, "ticket_invalid");

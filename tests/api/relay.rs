@@ -1,12 +1,12 @@
-//! A relay that rejects, defers, is silent or gone.
+//! A relay that rejects, defers, is silent or unreachable.
 
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::app::{API_KEY, Answer, Client, REDIRECT, TestApp, answer};
-use crate::support::smtp::Mode;
+use test_kit::app::{API_KEY, Answer, Client, REDIRECT, TestApp, answer};
+use test_kit::smtp::Mode;
 
 const STARTED: &str = "linkgate_attempts_started_total{purpose=\"sign_in\"}";
 
@@ -49,7 +49,7 @@ async fn a_back_ends_rejected_attempt_is_none() {
     let back_end = app.script("requester-secret-0123456789");
     start_with_key(&back_end).await.expect_problem(422, "mail_rejected");
     assert_eq!(app.metric(STARTED).await, 0.0);
-    // Had it been left behind, the same start would find it and mail nothing.
+    // If the attempt remained, the same start would return it and send no mail.
     app.smtp.set_mode(Mode::Accept);
     start_with_key(&back_end).await.expect(201);
     assert_eq!(app.links("ann@example.com").len(), 1);
@@ -112,7 +112,7 @@ async fn when_a_resend_fails_the_older_link_still_works() {
     attempt.resend().await.expect_problem(503, "mail_unavailable");
     assert_eq!(attempt.status().await.body, before, "as if nothing had been");
     attempt.client.describe(&link).await.expect(200);
-    // The next try need not wait for another half minute.
+    // The next attempt need not wait another 30 s.
     app.smtp.set_mode(Mode::Accept);
     attempt.resend().await.expect(200);
     attempt.client.describe(&link).await.expect_problem(410, "link_superseded");

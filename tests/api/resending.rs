@@ -1,9 +1,9 @@
-//! Another mail for the same attempt, and giving up.
+//! Another mail for the same attempt, and canceling.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::app::{Attempt, TestApp};
+use test_kit::app::{Attempt, TestApp};
 
 const FAR: &str = "198.51.100.9";
 
@@ -117,7 +117,7 @@ async fn a_link_reissued_from_a_resent_one_never_outlives_the_attempt_token_eith
     let link = app.link("ann@example.com");
     assert_eq!(attempt.client.describe(&link).await.body["expires_at"], "2026-11-22T12:15:00Z");
 
-    // The last one lives for seconds only; who asks for another after that is given the usual time.
+    // The last link lives for seconds only; a resend after that has the usual time.
     app.advance(TimeDelta::seconds(3 * 60 + 55));
     attempt.client.reissue(&link).await.expect_page(200);
     let last = app.link("ann@example.com");

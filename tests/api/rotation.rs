@@ -1,4 +1,4 @@
-//! Keys change while the server runs: what the old ones signed keeps working until they are taken out.
+//! Keys change while the server runs: tokens of old keys work until the keys are removed.
 
 use std::fs;
 
@@ -6,8 +6,8 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::app::{Client, REDIRECT, TestApp, answer};
-use crate::support::waiting::until;
+use test_kit::app::{Client, REDIRECT, TestApp, answer};
+use test_kit::waiting::until;
 
 const OLD: &str = "old:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
 const NEW: &str = "new:ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA";
@@ -31,7 +31,7 @@ impl Rotating {
         Self { app, directory }
     }
 
-    /// Puts other keys in the file's place, as a mounted secret does, and waits until the server has taken note.
+    /// Replaces the key file, as a mounted Secret does, and waits until the server has read it.
     async fn replace(&self, keys: &str, outcome: &str) {
         let counter = format!("linkgate_keyring_reloads_total{{outcome=\"{outcome}\"}}");
         let before = self.app.metric(&counter).await;
@@ -41,7 +41,7 @@ impl Rotating {
         until(&counter, async || self.app.metric(&counter).await > before).await;
     }
 
-    /// Waits until the new first key signs: it is published for a while before.
+    /// Waits until the new first key signs; it is published for a while first.
     async fn promote(&self) {
         let counter = "linkgate_keyring_reloads_total{outcome=\"promoted\"}";
         self.app.advance(TimeDelta::minutes(7));
@@ -58,7 +58,7 @@ fn kid(token: &str) -> String {
     jsonwebtoken::decode_header(token).unwrap().kid.unwrap()
 }
 
-async fn renew(client: &Client, renewal: &Value) -> crate::support::app::Answer {
+async fn renew(client: &Client, renewal: &Value) -> test_kit::app::Answer {
     answer(client.post("/v1/session/token").json(&json!({ "renewal_token": renewal }))).await
 }
 
@@ -67,7 +67,7 @@ async fn what_the_old_key_signed_works_while_it_is_in_the_ring_and_no_longer() {
     let rotating = Rotating::start().await;
     let app = &rotating.app;
     let script = app.script(SECRET);
-    // A session, a waiting attempt with an opened page, another whose code is shown, and a ticket to be.
+    // A session, a pending attempt with an opened page, another whose code is shown, and one that will give a ticket.
     let done = script.sign_in("done@example.com").await;
     let link = app.link("done@example.com");
     script.decide_json(&link, "approve", &script.describe(&link).await.confirmation()).await.expect(200);
@@ -124,7 +124,7 @@ async fn a_new_key_is_published_for_as_long_as_key_sets_are_kept_before_it_signs
     rotating.replace(&format!("{NEW},{OLD}"), "loaded").await;
     assert_eq!(rotating.kids().await, ["new", "old"]);
     assert_eq!(kid(&script.sign_in("ann@example.com").await.token), "old");
-    // What another replica signed with the new key already is accepted here: see `tests/token`.
+    // Tokens that another replica has signed with the new key are accepted: see `tests/token`.
     rotating.promote().await;
     assert_eq!(kid(&script.sign_in("ann@example.com").await.token), "new");
 }
@@ -151,7 +151,7 @@ async fn in_an_emergency_a_ring_with_a_new_key_alone_ends_all_links_and_sessions
     waiting.status().await.expect_problem(401, "attempt_token_invalid");
     done.redeem().await.expect_problem(401, "attempt_token_invalid");
     renew(&script, &renewal).await.expect_problem(401, "session_required");
-    // Nobody has to wait for the new key: no old one is left to sign.
+    // The new key signs at once: no old one is left.
     let again = script.sign_in("done@example.com").await;
     assert_eq!(kid(&again.token), "new");
     let link = app.link("done@example.com");
@@ -197,7 +197,7 @@ async fn a_broken_key_file_keeps_the_old_ring() {
         attempt.status().await.expect(200);
         app.script(SECRET).sign_in("ann@example.com").await;
     }
-    // Mended, it is taken.
+    // The repaired file is read.
     rotating.replace(&format!("{NEW},{OLD}"), "loaded").await;
     assert_eq!(rotating.kids().await, ["new", "old"]);
     attempt.status().await.expect(200);

@@ -1,13 +1,13 @@
-//! Session tokens, as applications check them: with the JWKS and a library of their own.
+//! Session tokens, as applications check them: with the JWKS and a JWT library.
 
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::app::{Answer, TestApp, answer, noon};
+use test_kit::app::{Answer, TestApp, answer, noon};
 
-/// Signs ann in by a script and redeems.
+/// Signs in as a script and redeems.
 async fn session(app: &TestApp) -> Answer {
     let script = app.script("requester-secret-0123456789");
     let attempt = script.sign_in("Ann@Example.com").await;
@@ -139,7 +139,7 @@ async fn the_address_is_readable_in_no_token_but_those_for_applications() {
     }
 }
 
-/// What a token says, unchecked.
+/// The claims of a token, unverified.
 fn payload(token: &str) -> Value {
     use base64::Engine as _;
     let part = token.split('.').nth(1).unwrap();

@@ -1,22 +1,22 @@
-//! From a verified attempt to a session, by cookie and by header, until it ends.
+//! Sessions, from a verified attempt to their end, by cookie and by header.
 
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::app::{Answer, Attempt, Client, ORIGIN, TestApp, answer};
+use test_kit::app::{Answer, Attempt, Client, ORIGIN, TestApp, answer};
 
 const SECRET: &str = "requester-secret-0123456789";
 const OTHER: &str = "another-secret-0123456789ab";
 
-/// A verified attempt of this client's.
+/// A verified attempt of this client.
 async fn verified(app: &TestApp, client: &Client, email: &str) -> Attempt {
     let attempt = client.sign_in(email).await;
     client.press(&app.link(email), "approve").await.expect(303);
     attempt
 }
 
-/// The same for a client that keeps no cookies and so no session by the redirect.
+/// The same for a client without cookies, which gets no session by the redirect.
 async fn verified_by_script(app: &TestApp, email: &str) -> Attempt {
     let script = app.script(SECRET);
     let attempt = script.sign_in(email).await;
@@ -84,7 +84,7 @@ async fn a_public_url_on_https_makes_cookies_secure_and_of_this_host_alone() {
     let client = started.expect(201).set_cookie("__Host-linkgate-client").unwrap();
     assert_eq!(attributes(&client), ["HttpOnly", "Max-Age=34560000", "Path=/", "SameSite=Lax", "Secure"]);
 
-    // The test's jar sends no Secure cookie over http; the cookie goes by hand.
+    // The cookie jar does not send Secure cookies over http, so the test sets the header.
     let link = app.link("ann@example.com").replacen("https://login.example.com", "", 1);
     let cookie = client.split(';').next().unwrap();
     let page = answer(browser.get(&link).header("Cookie", cookie).header("Accept", "text/html")).await;
@@ -103,7 +103,7 @@ async fn a_public_url_on_https_makes_cookies_secure_and_of_this_host_alone() {
 
     let both = format!("{cookie}; {}", session.split(';').next().unwrap());
     answer(browser.get("/v1/session").header("Cookie", &both)).await.expect(200);
-    // A cookie without the prefix may have been planted by a neighbouring host.
+    // A neighbouring host could have planted a cookie without the prefix.
     let planted = both.replace("__Host-", "");
     answer(browser.get("/v1/session").header("Cookie", planted))
         .await
@@ -219,7 +219,7 @@ async fn signing_out_ends_the_session_everywhere_and_no_other() {
     let stays = verified(&app, &other, "bob@example.com").await;
     attempt.redeem().await.expect(200);
     let copied = app.browser();
-    // The redirect and the redemption gave the same session; a copy of its cookies is dead as well.
+    // The redirect and the redemption gave the same session, so a copy of its cookies has ended, too.
     let cookies = browser.cookies();
     answer(copied.get("/v1/session").header("Cookie", &cookies)).await.expect(200);
 

@@ -1,6 +1,6 @@
 //! From a typed address to a session.
 
-use crate::support::app::{TestApp, answer};
+use test_kit::app::{TestApp, answer};
 
 #[tokio::test]
 async fn a_person_who_opens_the_link_in_the_same_browser_is_signed_in_without_a_click() {

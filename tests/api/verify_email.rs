@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use crate::support::app::{API_KEY, Answer, Attempt, Client, ORIGIN, REDIRECT, TestApp, answer, noon};
+use test_kit::app::{API_KEY, Answer, Attempt, Client, ORIGIN, REDIRECT, TestApp, answer, noon};
 
 const SECRET: &str = "requester-secret-0123456789";
 

@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::support::app::{Attempt, TestApp, answer};
-use crate::support::waiting::AT_ONCE;
+use test_kit::app::{Attempt, TestApp, answer};
+use test_kit::waiting::AT_ONCE;
 
 const FAR: &str = "198.51.100.9";
 

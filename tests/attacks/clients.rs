@@ -1,15 +1,15 @@
-//! Whoever holds a link or an attempt token and not the secret of the client that started the attempt.
+//! Attackers who hold a link or an attempt token, but not the secret of the client that started the attempt.
 
 use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 
-use super::forge::part;
-use super::kit::{OTHER_SECRET, SECRET, plain, token_of};
-use crate::support::app::{Answer, Attempt, Client, TestApp, answer};
+use test_kit::app::{Answer, Attempt, Client, TestApp, answer};
+use test_kit::requests::{OTHER_SECRET, SECRET, plain, token_of};
+use test_kit::smith::part;
 
 const FAR: &str = "198.51.100.9";
 
-/// Everything that the server and the tokens say in public of the client of this attempt, and what one may make of it.
+/// Everything public about the client of this attempt, and guesses of its secret derived from that.
 async fn guesses(app: &TestApp, attempt: &Attempt, link: &str) -> Vec<String> {
     let claims = part(&token_of(link), 1);
     let cfp = claims["cfp"].as_str().unwrap();
@@ -44,7 +44,7 @@ async fn guesses(app: &TestApp, attempt: &Attempt, link: &str) -> Vec<String> {
     ]
 }
 
-/// What is no secret at all, by its form.
+/// Texts that are too malformed to be a client secret.
 fn malformed() -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = ["", " ", "x", "*", "%", "null", "true", "[]", "{}", "a.b.c"]
         .map(|text| text.as_bytes().to_vec())
@@ -84,25 +84,25 @@ async fn no_guess_of_a_client_secret_makes_another_client_the_requester() {
         let thief = app.script_at(guess, FAR);
         let described = thief.describe(&link).await;
         if described.status == 400 {
-            // Not long enough to be a secret.
+            // Too short for a secret.
             described.expect_problem(400, "invalid_request");
             continue;
         }
         assert_eq!(described.expect(200).body["opener"], "other_network", "{guess}");
         assert_eq!(described.body["confirm"], "relay_code", "{guess}");
-        // Neither with the page's confirmation of the real client.
+        // Nor with the confirmation of the real client's page.
         thief.decide_json(&link, "approve", &confirmation).await.expect_problem(400, "invalid_request");
         redeem(&thief, &attempt).await.expect_problem(409, "attempt_not_verified");
-        // As a cookie it is no better.
+        // Nor as a cookie.
         let browser = app.browser_at(FAR);
         let by_cookie = browser.get(&link).header("Cookie", format!("linkgate-client={guess}"));
         let page = answer(by_cookie.header("Accept", "text/html")).await;
         page.expect(200).hides(&["id=\"automatic\""]);
     }
-    // Guessing closes nothing to the client itself.
+    // Guesses do not lock the client out.
     assert_eq!(attempt.status().await.body["status"], "pending");
     app.script(SECRET).decide_json(&link, "approve", &confirmation).await.expect(200);
-    // With the attempt token, and verified, the guesses are still no client.
+    // Also with the attempt token of a verified attempt, guesses fail.
     for guess in &all {
         let refused = redeem(&app.script_at(guess, FAR), &attempt).await;
         assert!(matches!(refused.status.as_u16(), 400 | 403), "{guess}: {}", refused.raw);
@@ -134,11 +134,11 @@ async fn a_header_that_is_no_secret_is_refused_and_never_taken_for_the_cookies_c
             answer.expect_problem(400, "invalid_request");
         }
     }
-    // Two of them, even twice the right one, are none.
+    // Two headers are invalid, even with the right secret twice.
     let twice = browser.get(&link).header("Accept", "application/json");
     let twice = twice.header("Linkgate-Client", SECRET).header("Linkgate-Client", SECRET);
     answer(twice).await.expect_problem(400, "invalid_request");
-    // Beside a cookie, the header is the one that counts: it was put there on purpose.
+    // The header takes precedence over a cookie: it was set deliberately.
     let other =
         browser.get(&link).header("Accept", "application/json").header("Linkgate-Client", OTHER_SECRET);
     let other = answer(other.header("Cookie", &cookie)).await;
@@ -158,7 +158,7 @@ async fn a_cookie_of_another_attempt_opens_that_attempt_alone() {
     thief.press(&link, "approve").await.expect_page(200).hides(&["id=\"automatic\""]);
     victim.press(&link, "approve").await.expect(303);
     redeem(&thief, &attempt).await.expect_problem(403, "client_mismatch");
-    // Nor the attempt token of the one with the id of the other.
+    // Nor the token of one attempt with the id of the other.
     let crossed = thief.post(&format!("/v1/attempts/{}/redeem", attempt.id)).bearer_auth(&theirs.token);
     answer(crossed).await.expect_problem(404, "attempt_not_found");
     redeem(&victim, &attempt).await.expect(200);
@@ -243,7 +243,7 @@ async fn a_confirmation_is_good_for_its_link_its_client_and_its_attempt_alone() 
             refused.expect_problem(400, "invalid_request");
         }
     }
-    // And the right one is good for nobody else and for no other link.
+    // The right confirmation works for no other client and no other link.
     mallory.decide(&link, "approve", &right).await.expect_page(400);
     ann.decide(&their_link, "approve", &right).await.expect_page(400);
     for waiting in [&attempt, &theirs] {

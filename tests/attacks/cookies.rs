@@ -1,20 +1,20 @@
-//! Cookies that somebody else put into the browser: a neighbouring host of the same domain can plant any name but those
-//! that begin with `__Host-` (RFC 6265bis, section 4.1.3.2), as browsers read names.
+//! Cookies that another site put into the browser: a neighbouring host of the same domain can plant any name except
+//! those that begin with `__Host-` (RFC 6265bis, section 4.1.3.2), as browsers read names.
 
 use reqwest::RequestBuilder;
 use reqwest::header::HeaderValue;
 use serde_json::json;
 
-use super::kit::{SECRET, token_of};
-use crate::support::app::{Answer, Client, TestApp, answer};
+use test_kit::app::{Answer, Client, TestApp, answer};
+use test_kit::requests::{SECRET, token_of};
 
-/// Where the server under test is, to browsers.
+/// The public URL of the server under test.
 const HTTPS: &str = "https://login.example.com";
 
-/// The client secret of whoever plants it.
+/// The attacker's client secret.
 const PLANTED: &str = "planted-planted-planted-planted0";
 
-/// Ways to write a name, which browsers let a neighbouring host use, and which careless servers take for the real one.
+/// Spellings of a name that browsers let a neighbouring host set, and that careless servers take for the real one.
 fn spellings(name: &str) -> Vec<Vec<u8>> {
     let bare = name.trim_start_matches("__Host-");
     let mut all: Vec<String> = vec![
@@ -48,7 +48,7 @@ fn spellings(name: &str) -> Vec<Vec<u8>> {
         all.push(format!("{name}{space}"));
     }
     let mut all: Vec<Vec<u8>> = all.into_iter().map(String::into_bytes).collect();
-    // As one byte, as it was in ISO 8859-1.
+    // As one byte, as in ISO 8859-1.
     all.push([b"\xa0", name.as_bytes()].concat());
     all.push([b"\x85", name.as_bytes()].concat());
     all
@@ -66,7 +66,7 @@ fn pair(name: &[u8], value: &str) -> Vec<u8> {
     [name, b"=", value.as_bytes()].concat()
 }
 
-/// Starts an attempt for this address with these cookies; the path of its link.
+/// Starts an attempt for this address with these cookies; returns the path of its link.
 async fn start(app: &TestApp, client: &Client, jar: &[u8], email: &str) -> (Answer, String) {
     let body = json!({ "email_address": email, "purpose": "sign_in" });
     let started = answer(cookies(client.post("/v1/attempts"), jar).json(&body)).await;
@@ -82,7 +82,7 @@ fn is_automatic(page: &Answer) -> bool {
     page.raw.contains("id=\"automatic\"")
 }
 
-/// Opens and confirms a link as a browser with these cookies does; gives the session's cookie.
+/// Opens and confirms a link as a browser with these cookies; returns the session cookie.
 async fn sign_in(client: &Client, link: &str, jar: &[u8]) -> String {
     let page = open(client, link, jar).await;
     assert!(is_automatic(&page), "{}", page.raw);
@@ -96,7 +96,7 @@ async fn sign_in(client: &Client, link: &str, jar: &[u8]) -> String {
 async fn a_neighbouring_host_cannot_make_a_browser_the_attackers_client() {
     let app = https().await;
     let own = pair(b"__Host-linkgate-client", PLANTED);
-    // The attacker asks for a link for its victim, with the secret that it plants.
+    // The attacker starts an attempt for the victim's address, with the planted secret.
     let (started, link) = start(&app, &app.browser_at("198.51.100.9"), &own, "victim@example.com").await;
     let victim = app.browser();
     for name in spellings("__Host-linkgate-client") {
@@ -111,7 +111,7 @@ async fn a_neighbouring_host_cannot_make_a_browser_the_attackers_client() {
         let described =
             cookies(victim.get(&link), &pair(&name, PLANTED)).header("Accept", "application/json");
         assert_eq!(answer(described).await.expect(200).body["opener"], "other_network", "{shown}");
-        // Nor does the attacker's own start take it for a client: it gets a new one.
+        // A start with the planted cookie gets a new client, too.
         let body = json!({ "email_address": "x@example.com", "purpose": "sign_in" });
         let other = cookies(victim.post("/v1/attempts"), &pair(&name, PLANTED)).json(&body);
         assert!(answer(other).await.expect(201).set_cookie("__Host-linkgate-client").is_some(), "{shown}");
@@ -120,7 +120,7 @@ async fn a_neighbouring_host_cannot_make_a_browser_the_attackers_client() {
         .get(&format!("/v1/attempts/{}", started.text("id")))
         .bearer_auth(started.text("attempt_token"));
     assert_eq!(answer(status).await.body["status"], "pending");
-    // In its right spelling, which nobody but the host itself can set, it is the client's.
+    // In its right spelling, which only the host itself can set, the cookie counts.
     assert!(is_automatic(&open(&victim, &link, &own).await));
 }
 
@@ -202,7 +202,7 @@ async fn of_two_cookies_of_one_name_neither_is_believed() {
     assert!(!is_automatic(&answer(two).await), "in two headers");
     assert!(is_automatic(&open(&victim, &link, planted.as_bytes()).await), "alone it would be");
 
-    // And of two sessions.
+    // The same for two session cookies.
     let done = app.script(SECRET).sign_in("ann@example.com").await;
     let link = app.link("ann@example.com");
     let browser = app.browser();
@@ -228,7 +228,7 @@ async fn of_two_cookies_of_one_name_neither_is_believed() {
 #[tokio::test]
 async fn a_session_is_another_one_than_any_that_was_there_before_sign_in() {
     let app = TestApp::start().await;
-    // A browser in which the attacker's session was planted, with the attacker's secret.
+    // A browser with the attacker's session and secret planted in it.
     let mallory = app.browser();
     mallory.sign_in("mallory@example.com").await;
     mallory.press(&app.link("mallory@example.com"), "approve").await.expect(303);
@@ -236,7 +236,7 @@ async fn a_session_is_another_one_than_any_that_was_there_before_sign_in() {
     let stolen = mallory.cookies();
     let renewal = stolen.split("linkgate-session=").nth(1).unwrap().split(';').next().unwrap();
 
-    // The session alone is nothing in another browser.
+    // Without the secret, the session does not work.
     let victim = app.browser();
     let attempt = victim.sign_in("victim@example.com").await;
     let both = format!("{}; linkgate-session={renewal}", victim.cookies());
@@ -244,7 +244,7 @@ async fn a_session_is_another_one_than_any_that_was_there_before_sign_in() {
         .await
         .expect_problem(401, "session_required");
 
-    // Signing in there makes a session that the attacker does not know, and leaves the planted one behind.
+    // Signing in there replaces the planted session by one that the attacker does not know.
     let done = answer(
         cookies(app.browser().get(&app.link("victim@example.com")), both.as_bytes())
             .header("Accept", "text/html"),
@@ -263,7 +263,7 @@ async fn a_session_is_another_one_than_any_that_was_there_before_sign_in() {
     let theirs = answer(mallory.get("/v1/session")).await;
     assert_eq!(theirs.expect(200).body["user"]["email_address"], "mallory@example.com");
 
-    // Nor does an attempt take the id of a session from anybody.
+    // No request can choose a session id.
     let body = json!({ "email_address": "ann@example.com", "purpose": "sign_in", "session_id": fixed });
     answer(victim.post("/v1/attempts").json(&body)).await.expect_problem(400, "invalid_request");
 }

@@ -1,13 +1,14 @@
-//! A foreign page that has the victim's browser send requests, with all that comes by itself and all that could leak.
+//! A foreign page makes the victim's browser send requests, with everything that the browser adds automatically and
+//! with secrets that could leak.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::kit::{plain_with, token_of};
 use super::origins::look_alikes;
-use crate::support::app::{API_KEY, Answer, Attempt, Client, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::app::{API_KEY, Answer, Attempt, Client, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::requests::{plain_with, token_of};
 
-/// A victim that is signed in, and waits for another attempt; its attempt token is known, for the sake of the argument.
+/// A victim that is signed in and waits for another attempt, whose token the attacker is assumed to know.
 struct Victim {
     app: TestApp,
     browser: Client,
@@ -28,7 +29,7 @@ impl Victim {
         Self { app, browser, attempt, link, confirmation }
     }
 
-    /// Every request that changes something, right in all but where it comes from.
+    /// Every request that changes something, valid except for its origin.
     fn changes(&self) -> Vec<(&'static str, RequestBuilder)> {
         let of_attempt = |method: Method, path: &str| {
             let path = format!("/v1/attempts/{}{path}", self.attempt.id);
@@ -67,7 +68,7 @@ impl Victim {
         self.browser.post(&self.link).form(&[("decision", "approve"), ("confirmation", &self.confirmation)])
     }
 
-    /// Nothing has come of it all; and all of it would have worked from a page that may.
+    /// Asserts that nothing has changed, and that the same requests work from a listed origin.
     async fn assert_unharmed(&self) {
         let status = self.attempt.status().await;
         assert_eq!(status.expect(200).body["status"], "pending");
@@ -99,7 +100,7 @@ async fn nothing_that_changes_something_takes_a_foreign_or_look_alike_origin() {
             refused(what, &origin, &answer(request.header("Origin", &origin)).await);
         }
     }
-    // Of our own origin and the listed one, too, in one request with a foreign one.
+    // A foreign origin beside our own or a listed one in one request.
     for origin in [ORIGIN, &victim.app.url] {
         for (what, request) in victim.changes() {
             let both = request.header("Origin", origin).header("Origin", "https://evil.example");
@@ -154,7 +155,7 @@ async fn without_an_origin_no_cookie_and_no_form_changes_anything() {
             }
         }
     }
-    // What comes from a browser, by its own word, is not taken for a program either.
+    // A request that says it comes from a browser is not taken for a program's.
     for site in ["cross-site", "same-site", "none"] {
         for (what, request) in victim.changes() {
             if matches!(what, "decision" | "reissue") {
@@ -165,7 +166,7 @@ async fn without_an_origin_no_cookie_and_no_form_changes_anything() {
     victim.assert_unharmed().await;
 }
 
-/// The content types that a page may send anywhere without asking first (the Fetch standard, "CORS-safelisted").
+/// The content types that a page may send anywhere without a preflight ("CORS-safelisted" in the Fetch standard).
 const SIMPLE: [Option<&str>; 9] = [
     None,
     Some("text/plain"),
@@ -191,7 +192,7 @@ async fn a_simple_request_is_no_json_whoever_sends_it() {
     ];
     for (method, path, body) in routes {
         let text = body.to_string();
-        // As HTML forms write JSON: the rest of the object is the value of a field.
+        // JSON as HTML forms write it: the rest of the object is the value of a field.
         let forms =
             [text.clone(), format!("{text}="), text.replace('}', ",\"x\":\"=\"}"), format!("x={text}")];
         for content_type in SIMPLE {
@@ -206,7 +207,7 @@ async fn a_simple_request_is_no_json_whoever_sends_it() {
                 };
                 refused(path, "evil", &{
                     let foreign = answer(request().header("Origin", "https://evil.example")).await;
-                    // What cannot be read at all is refused before it is asked where it comes from.
+                    // An unreadable body is refused before the origin is checked.
                     if path == victim.link && matches!(foreign.status.as_u16(), 400 | 415) {
                         continue;
                     }

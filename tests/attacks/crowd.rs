@@ -1,4 +1,4 @@
-//! Many connections that want nothing.
+//! Many idle connections.
 
 use std::io::{ErrorKind, Read as _};
 use std::net::TcpStream;
@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::process::Process;
-use crate::support::app::{REDIRECT, link_of};
+use test_kit::app::{REDIRECT, link_of};
 
-/// How many are tried.
+/// How many connections are tried.
 const CROWD: u64 = 5_000;
 
-/// Files of this process besides the crowd's.
+/// Open files of this process besides the crowd's.
 const SPARE: u64 = 500;
 
-/// The soft and the hard limit of open files of this process, as `/proc/self/limits` has them.
+/// The soft and the hard limit of open files of this process, from `/proc/self/limits`.
 fn limits() -> (u64, u64) {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
     let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
@@ -24,13 +24,13 @@ fn limits() -> (u64, u64) {
     (numbers.next().unwrap(), numbers.next().unwrap())
 }
 
-/// How many connections this process may hold, after asking for enough.
+/// How many connections this process may hold, after raising its limit.
 fn crowd() -> usize {
     let (soft, hard) = limits();
     if soft < CROWD + SPARE {
         let wanted = hard.min(CROWD + SPARE);
         let me = std::process::id().to_string();
-        // Where there is no such program, the crowd is a smaller one.
+        // Without this program, the crowd is smaller.
         let _ = Command::new("prlimit").args(["--pid", &me, &format!("--nofile={wanted}:")]).status();
     }
     let (soft, hard) = limits();
@@ -39,14 +39,14 @@ fn crowd() -> usize {
     usize::try_from(crowd).unwrap()
 }
 
-/// Whether the server still has this connection.
+/// Whether the server keeps this connection.
 fn is_open(stream: &mut TcpStream) -> bool {
     matches!(stream.read(&mut [0; 1]), Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
 #[tokio::test]
 async fn five_thousand_idle_connections_keep_nobody_from_signing_in() {
-    // As many systems have it: the server has to ask for more files by itself.
+    // A usual limit: the server has to raise it on its own.
     let server = Process::start(1024, &[("RUST_LOG", "warn")]);
     let (crowd, before, begun) = (crowd(), server.memory(), Instant::now());
     let mut connections: Vec<TcpStream> = Vec::with_capacity(crowd);
@@ -70,13 +70,13 @@ async fn five_thousand_idle_connections_keep_nobody_from_signing_in() {
         "{crowd} connections in {connected:?}, of which {open} were still open when somebody had signed in, in {took:?}; {} KiB more",
         server.memory().saturating_sub(before)
     );
-    // In a queue behind them, it would take five times as long as idle connections are kept.
+    // Queued behind the crowd, it would take five times as long as idle connections are kept.
     assert!(took < Duration::from_secs(10), "{took:?}");
-    // On a machine that is too slow for it, the first are gone when the last come.
+    // On a machine that is too slow, the first are closed before the last connect.
     assert!(open > crowd / 2 || connected > Duration::from_secs(3), "{open} of {crowd}");
     let log = String::from_utf8_lossy(&server.log()).into_owned();
     assert!(!log.contains("Too many open files") && !log.contains(" ERROR "), "{log}");
-    // And they all have to go.
+    // All of them are closed in the end.
     let begun = Instant::now();
     while connections.iter_mut().any(is_open) {
         assert!(begun.elapsed() < Duration::from_secs(40), "some are kept");

@@ -1,11 +1,13 @@
-//! `docs/threat-model.md` names tests; each of them exists.
+//! The tests that `docs/threat-model.md` names exist, and it names every attack.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use test_kit::forgeries::RULES;
+
 const DOCUMENT: &str = include_str!("../../docs/threat-model.md");
 
-/// Every file below a directory that ends so.
+/// Every file below a directory whose name has this ending.
 fn files(directory: &Path, end: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
@@ -18,7 +20,7 @@ fn files(directory: &Path, end: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The words of a document that stand between single backticks and are paths of tests.
+/// The paths of tests in a document, which are in backticks.
 fn named(document: &str) -> Vec<&str> {
     let words = document.split('`').skip(1).step_by(2);
     words.filter(|word| word.contains("::") && !word.contains(' ')).collect()
@@ -50,7 +52,7 @@ fn every_test_that_the_threat_model_names_exists() {
 fn every_attack_is_in_the_threat_model() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks");
     let mut missing = Vec::new();
-    // All but this one, whose tests are no attacks.
+    // The tests of this file are not attacks.
     for file in files(&root, ".rs").iter().filter(|file| !file.ends_with("document.rs")) {
         let source = fs::read_to_string(file).unwrap();
         for rest in source.split("#[tokio::test").skip(1) {
@@ -61,4 +63,11 @@ fn every_attack_is_in_the_threat_model() {
         }
     }
     assert!(missing.is_empty(), "attacks that the threat model does not name: {missing:#?}");
+}
+
+#[test]
+fn every_rule_of_the_forgeries_is_in_the_threat_model() {
+    for (name, _) in RULES {
+        assert!(DOCUMENT.contains(&format!("`token::forgery::{name}`")), "{name}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Our pages in somebody else's frame, and in caches and histories of others.
+//! Our pages in foreign frames, in caches and in `Referer` headers.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use linkgate::clock::SystemClock;
 use linkgate::config::Config;
 use serde_json::json;
 
-use super::kit::plain_with;
-use crate::support::app::{Answer, Client, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::app::{Answer, Client, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::requests::plain_with;
 
 const NEAR: &str = "203.0.113.99";
 const FAR: &str = "198.51.100.9";
 
-/// Asserts that no page may put this one into a frame, and that there is one policy, not two to choose from.
+/// Asserts that no page may frame this one, and that there is exactly one policy.
 #[track_caller]
 fn unframed(what: &str, answer: &Answer) {
     let policies: Vec<&str> = answer
@@ -135,7 +135,7 @@ async fn what_a_link_shows_is_kept_by_no_cache_and_told_to_no_other_site() {
             ["", &app.url].contains(&answer.header("access-control-allow-origin")),
             "no other origin reads it"
         );
-        // A page with links or forms elsewhere would have them here.
+        // A link or form to another site would be found here.
         assert!(
             !answer.raw.contains("src=\"http") && !answer.raw.contains("target=\"_blank\""),
             "{}",

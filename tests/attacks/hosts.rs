@@ -1,14 +1,14 @@
-//! `Host` and what proxies say of it: nothing that leaves the service is made of it.
+//! `Host` and the headers in which proxies pass it on: no response, mail or token is built from them.
 
 use futures_util::future::join_all;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use crate::kit::{assert_not_echoed, assert_untouched, plain, token_of};
-use crate::support::app::{Answer, Client, REDIRECT, TestApp, answer};
-use crate::wire::{ask, get, post, say};
+use test_kit::app::{Answer, Client, REDIRECT, TestApp, answer};
+use test_kit::requests::{assert_not_echoed, assert_untouched, plain, token_of};
+use test_kit::wire::{ask, get, post, say};
 
-/// What is said of the host, the scheme, the path or the method by somebody who is not to be believed.
+/// Untrusted headers about host, scheme, path or method.
 const LIES: &[(&str, &str)] = &[
     ("Host", "evil.example"),
     ("Host", "evil.example:444"),
@@ -49,19 +49,17 @@ const LIES: &[(&str, &str)] = &[
     ("X-Method-Override", "DELETE"),
 ];
 
-/// The text up to this mark.
 #[track_caller]
 fn up_to<'t>(text: &'t str, mark: &str) -> &'t str {
     text.split_once(mark).unwrap_or_else(|| panic!("no {mark} in {text}")).0
 }
 
-/// A cookie without its value.
 fn blanked(cookie: &str) -> String {
     let (name, rest) = cookie.split_once('=').unwrap();
     format!("{name}={}", &rest[rest.find(';').unwrap()..])
 }
 
-/// One sign-in with each request spoiled: what a person and an application see of it that is the same each time.
+/// One sign-in in which every request carries these headers; returns everything visible that is the same each time.
 async fn story(
     app: &TestApp,
     number: usize,
@@ -118,7 +116,7 @@ async fn no_header_changes_a_link_a_cookie_a_redirect_a_key_or_a_problem() {
         let told = story(&app, at + 1, |request| request.header(*name, *value)).await;
         assert_eq!(told, truth, "{name}: {value}");
     }
-    // And all of them together, but for the second of a name that may stand there once.
+    // And all of them together, except repeated names that may occur only once.
     let told = story(&app, LIES.len() + 1, |request| {
         LIES.iter()
             .filter(|(name, _)| *name != "Host")
@@ -174,7 +172,7 @@ async fn an_absolute_target_is_routed_by_its_path_and_its_host_is_not_believed()
         let problem = ask(&app, get(&format!("{authority}/nothing"), "")).await;
         problem.expect_problem(404, "not_found");
         assert_eq!(problem.text("type"), format!("{}/problems/not_found", app.url));
-        // Cross-origin rules hold whatever the target looks like.
+        // Cross-origin rules hold for every form of target.
         let foreign = post(&format!("{authority}/v1/attempts"), "Origin: http://evil.example\r\n", &body);
         ask(&app, foreign).await.expect_problem(403, "origin_not_allowed");
     }
@@ -204,7 +202,7 @@ async fn two_hosts_or_none_are_no_request() {
         assert!(heard.closed, "{head:?}");
     }
     assert_untouched(&app).await;
-    // The same with one host is a start.
+    // The same request with one host starts an attempt.
     ask(&app, format!("POST /v1/attempts HTTP/1.1\r\nHost: x\r\n{rest}")).await.expect(201);
 }
 

@@ -1,13 +1,13 @@
-//! Requests that are odd, too long, or none.
+//! Requests that are odd, too long, or not HTTP.
 
 use futures_util::future::join_all;
 
-use crate::kit::{SECRET, assert_no_mail, assert_untouched, plain};
-use crate::support::app::{Answer, TestApp};
-use crate::support::waiting::until;
-use crate::wire::{Heard, ask, get, post, say};
+use test_kit::app::{Answer, TestApp};
+use test_kit::requests::{SECRET, assert_no_mail, assert_untouched, plain};
+use test_kit::waiting::until;
+use test_kit::wire::{Heard, ask, get, post, say};
 
-/// Asserts that an answer of the framework's own is short, says nothing, and is the last of its connection.
+/// Asserts that an answer of the framework is short, has no content, and is the last of its connection.
 #[track_caller]
 fn assert_bare(heard: &Heard, what: &str) {
     let answer = heard.only();
@@ -53,12 +53,14 @@ async fn what_is_no_http_gets_a_short_answer_and_no_second_one() {
         b"*1\r\n$4\r\nPING\r\n\r\n".to_vec(),
         b"SSH-2.0-x\r\n\r\n".to_vec(),
         format!("GET /v1/session HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-A: b\r\n".repeat(200)).into_bytes(),
+        format!("GET /v1/session HTTP/1.1\r\nHost: x\r\nX-A: {}\r\n\r\n", "x".repeat(200 * 1024))
+            .into_bytes(),
         format!("GET /v1/session HTTP/1.1\r\nHost: x\r\nX-A: {}", "x".repeat(300 * 1024)).into_bytes(),
         format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(300 * 1024)).into_bytes(),
         format!("{} / HTTP/1.1\r\nHost: x\r\n\r\n", "X".repeat(300 * 1024)).into_bytes(),
     ];
     for bytes in &mut garbage {
-        // What follows is not answered: nobody knows where it begins.
+        // A request behind garbage is not answered: where it begins is unknown.
         bytes.extend_from_slice(whole.as_bytes());
     }
     let said = garbage.into_iter().map(|bytes| {
@@ -112,7 +114,7 @@ async fn a_method_is_what_it_says_and_trace_is_nothing() {
         &long,
     ] {
         for path in [path.as_str(), "/v1/session", "/v/e30.e30.AAAA", "/docs", "/.well-known/jwks.json"] {
-            // A list of methods is no method at all.
+            // A list of methods is not a method.
             let status = if method.contains(',') { 400 } else { 405 };
             let heard = say(&app, request(method, path)).await;
             let refused: &Answer = heard.only();
@@ -131,7 +133,7 @@ async fn a_method_is_what_it_says_and_trace_is_nothing() {
         assert!(refused.only().status.is_client_error(), "CONNECT {target}: {}", refused.only().status);
     }
     assert_eq!(attempt.status().await.body["status"], "pending");
-    // Names that callers invent are no names of metrics.
+    // Methods that callers invent do not become labels.
     let metrics = app.metrics().await;
     assert!(
         metrics.contains("method=\"other\"") && !metrics.contains("PROPFIND") && !metrics.contains("MMMM")
@@ -193,10 +195,10 @@ async fn a_path_that_has_to_be_tidied_up_is_none_of_ours() {
             let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
             let answer = ask(&app, request).await;
             if answer.status == 400 {
-                // The framework knows that this is no target.
+                // The framework rejects this target.
                 assert!(answer.raw.is_empty() || answer.body["code"] == "invalid_request", "{path}");
             } else if method != "GET" && path.starts_with("/problems/") {
-                // Any word may stand there, for a GET that then finds nothing.
+                // A GET accepts any target, and finds nothing.
                 assert!(answer.status == 404 || answer.status == 405, "{path}: {}", answer.status);
             } else {
                 answer.expect_problem(404, "not_found");
@@ -221,7 +223,7 @@ async fn an_encoded_path_meets_the_same_rules_as_a_plain_one() {
         assert!(answer.status == 403 || answer.status == 404, "{path}: {}", answer.raw);
     }
     assert_no_mail(&app);
-    // An id is compared as it was given: another spelling of somebody's attempt is not that attempt's right.
+    // Ids are compared as sent: another spelling of an attempt's id is not found.
     let attempt = app.script(SECRET).start(plain()).await;
     let spelled = attempt.id.replace("att", "at%74");
     let authorized = format!("Authorization: Bearer {}\r\n", attempt.token);
@@ -237,8 +239,14 @@ async fn an_encoded_path_meets_the_same_rules_as_a_plain_one() {
 #[tokio::test]
 async fn length_in_every_place_is_refused_and_costs_nothing() {
     let app = TestApp::start().await;
-    let long = "x".repeat(17 * 1024);
+    let long = "x".repeat(16 * 1024);
+    let start = plain().to_string();
     for request in [
+        post(
+            "/v1/attempts",
+            &(0..60).map(|at| format!("X-{at}: {}\r\n", "x".repeat(300))).collect::<String>(),
+            &start,
+        ),
         get(&format!("/{long}"), ""),
         get(&format!("/v1/session?{long}"), ""),
         get(&format!("/v/{long}"), ""),
@@ -259,7 +267,10 @@ async fn length_in_every_place_is_refused_and_costs_nothing() {
         refused.expect_problem(413, "payload_too_large");
         assert!(refused.raw.len() < 1000, "{what}");
     }
-    // What is just short enough is read, and told apart from the rest.
+    // A head that is just short enough is read.
+    ask(&app, get("/v1/session", &format!("X-A: {}\r\n", "x".repeat(15 * 1024))))
+        .await
+        .expect_problem(401, "session_required");
     let cookies = get("/v1/session", &format!("Cookie: {}\r\n", "a=b; ".repeat(3000)));
     ask(&app, cookies).await.expect_problem(401, "session_required");
     let languages = format!("Accept-Language: {}\r\n", "de-x,".repeat(3000));
@@ -288,7 +299,7 @@ async fn somebody_who_hangs_up_leaves_nothing_behind() {
         drop(streams);
         app.waiters(0).await;
     }
-    // One that reads nothing of its events is told of the end, and let go.
+    // A client that does not read its events is disconnected at the end.
     let mut deaf = std::net::TcpStream::connect(&address).unwrap();
     let events = get(&format!("/v1/attempts/{}/events", attempt.id), &authorized);
     std::io::Write::write_all(&mut deaf, events.as_bytes()).unwrap();

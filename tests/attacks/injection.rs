@@ -1,15 +1,15 @@
-//! Strings that want to be more than strings: in mails, pages and headers. (For logs see `logs`.)
+//! Strings that try to be more than data in mails, pages and headers. (For logs see `logs`.)
 
 use mailparse::MailHeaderMap as _;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use crate::kit::{SECRET, plain_with, with_key};
-use crate::support::app::{TestApp, answer, link_of};
-use crate::support::smtp::Received;
-use crate::wire::{ask, get};
+use test_kit::app::{TestApp, answer, link_of};
+use test_kit::requests::{SECRET, plain_with, with_key};
+use test_kit::smtp::Received;
+use test_kit::wire::{ask, get};
 
-/// What is put where a string is wanted. All have `evil` in them, for whoever looks for it.
+/// Strings to inject. Each contains `evil`, so that it can be searched for.
 pub(crate) const EVIL: &[&str] = &[
     "\r\nBcc: evil@example.net",
     "\nBcc: evil@example.net\n\nbody",
@@ -56,17 +56,17 @@ pub(crate) const EVIL: &[&str] = &[
     "evil\u{1f4a9}\u{fffd}",
 ];
 
-/// The headers of a mail of ours.
+/// The headers that our mails have.
 const HEADERS: [&str; 8] =
     ["Auto-Submitted", "Content-Type", "Date", "From", "MIME-Version", "Message-ID", "Subject", "To"];
 
-/// Characters that end a line or change how others look.
+/// Characters that end a line or change how others are displayed.
 fn is_unfit(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\r'))
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Asserts that a mail is one of ours, to this address alone, and has nothing of what was put in.
+/// Asserts that a mail has our headers only, goes to this address alone, and contains nothing that was injected.
 #[track_caller]
 fn assert_unharmed(mail: &Received, to: &str, what: &str) {
     assert_eq!(mail.rcpt_to, [to], "{what}");
@@ -90,7 +90,7 @@ fn assert_unharmed(mail: &Received, to: &str, what: &str) {
     link_of(&mail.message);
 }
 
-/// Asserts that a page, or the HTML of a mail, has nothing of what was put in but as text.
+/// Asserts that a page, or the HTML of a mail, contains injected strings as text only.
 #[track_caller]
 fn assert_page(html: &str, what: &str) {
     assert!(!html.contains(is_unfit), "{what}: {html:?}");
@@ -99,7 +99,7 @@ fn assert_page(html: &str, what: &str) {
     }
 }
 
-/// RCPT TO commands so far.
+/// The `RCPT TO` commands so far.
 fn recipients(app: &TestApp) -> Vec<String> {
     app.smtp
         .commands()
@@ -192,7 +192,7 @@ async fn an_email_proof_asserts_the_mailbox_that_was_mailed() {
     assert_eq!(recipients(&app).len(), 3);
 }
 
-/// What a caller may put strings into besides the address, as members of a start.
+/// The fields of a start that take strings, besides the address.
 fn members(evil: &str) -> Vec<(&'static str, Value)> {
     vec![
         ("locale", json!({ "locale": evil })),
@@ -314,7 +314,7 @@ async fn no_header_of_a_request_gets_into_a_header_of_its_answer_a_mail_or_a_pag
     for (number, evil) in EVIL.iter().enumerate() {
         for (place, name) in names.into_iter().enumerate() {
             let what = format!("{name}: {evil:?}");
-            // As it stands, on the wire: what ends a line ends it.
+            // Byte for byte, so that a line break in a value ends the line.
             let email = format!("person{number}-{place}@example.com");
             let body = json!({ "email_address": email, "purpose": "sign_in" }).to_string();
             let request = format!(

@@ -1,15 +1,17 @@
-//! Bodies that one reader takes for this and another for that.
+//! Bodies that one parser reads in one way and another parser in another, and bodies that none should read.
+//!
+//! Every case goes to the start of an attempt. To each other route that reads a body goes the first case of each rule.
 
 use std::time::{Duration, Instant};
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::kit::{SECRET, assert_not_echoed, assert_untouched, plain, plain_with, with_key};
-use crate::support::app::{Answer, REDIRECT, TestApp, answer};
-use crate::wire::{ask, post};
+use test_kit::app::{Answer, REDIRECT, TestApp, answer};
+use test_kit::requests::{SECRET, assert_not_echoed, assert_untouched, plain, plain_with, with_key};
+use test_kit::wire::{ask, post};
 
-/// A start with everything in it that a back end may say.
+/// A start with every field that a back end may send.
 fn full() -> Value {
     plain_with(&json!({
         "redirect_url": REDIRECT,
@@ -20,7 +22,7 @@ fn full() -> Value {
     }))
 }
 
-/// Each route that reads a body, with one that it would read.
+/// Each route that reads a body, with a valid one.
 fn routes() -> Vec<(Method, &'static str, Value)> {
     vec![
         (Method::POST, "/v1/attempts", full()),
@@ -42,7 +44,30 @@ fn assert_refused(answer: &Answer, statuses: &[u16], what: &str) {
     assert_eq!(answer.header("content-type"), "application/problem+json", "{what}");
 }
 
-/// The places of all strings in a document.
+/// What is wrong with a body, and the body.
+type Case = (String, Vec<u8>);
+
+/// Sends bodies that are made from a valid one. Each is refused as malformed, and not echoed.
+async fn refuse(app: &TestApp, cases: impl Fn(&str) -> Vec<Case>) {
+    for (method, path, good) in routes() {
+        let cases = cases(&good.to_string());
+        let count = if path == "/v1/attempts" { cases.len() } else { 1 };
+        for (how, body) in cases.into_iter().take(count) {
+            let shown = String::from_utf8_lossy(&body).into_owned();
+            let refused = answer(send(app, method.clone(), path, body)).await;
+            assert_eq!(refused.status.as_u16(), 400, "{method} {path}, {how}: {}", refused.raw);
+            refused.expect_problem(400, "invalid_request");
+            assert_not_echoed(&refused, &shown);
+        }
+    }
+    assert_untouched(app).await;
+}
+
+fn case(how: impl Into<String>, body: impl Into<Vec<u8>>) -> Case {
+    (how.into(), body.into())
+}
+
+/// JSON pointers to all strings in a document.
 fn strings(value: &Value, at: &str) -> Vec<String> {
     match value {
         Value::String(_) => vec![at.to_owned()],
@@ -86,7 +111,7 @@ async fn what_is_not_a_string_is_not_taken_for_one() {
     answer(send(&app, Method::POST, "/v1/attempts", full().to_string())).await.expect(201);
 }
 
-/// A member's name with one of its letters, or all of them, written as escapes.
+/// The name of a field with one letter, or all, written as escapes.
 fn disguises(name: &str) -> Vec<String> {
     let escape = |c: char, upper: bool| {
         if upper { format!("\\u{:04X}", u32::from(c)) } else { format!("\\u{:04x}", u32::from(c)) }
@@ -139,7 +164,21 @@ async fn a_member_that_stands_twice_however_it_is_written_mails_nobody() {
         }
     }
     assert!(sent > 100, "{sent}");
-    assert_untouched(&app).await;
+    // On every route, its first field: the same again, another before it, the same with an escape.
+    for at in 0..3 {
+        refuse(&app, |good| {
+            let inside = good.trim_end_matches('}');
+            let (first, value) = inside[1..].split(',').next().unwrap().split_once(':').unwrap();
+            let escaped = format!("\"\\u{:04x}{}", u32::from(first.as_bytes()[1]), &first[2..]);
+            let twice = [
+                format!("{inside},{first}:{value}}}"),
+                format!("{{{first}:null,{}", &good[1..]),
+                format!("{inside},{escaped}:{value}}}"),
+            ];
+            vec![case("twice", twice[at].clone())]
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
@@ -150,23 +189,21 @@ async fn nesting_as_deep_as_a_body_may_be_long_is_refused_at_once() {
         format!("{}{}", open.repeat(depth), close.repeat(depth))
     };
     let begun = Instant::now();
-    for (method, path, good) in routes() {
-        let inside = good.to_string().trim_end_matches('}').to_owned();
-        for body in [
-            deep("[", "]"),
-            deep("{\"a\":", "}"),
-            deep("[{\"a\":", "}]"),
-            "[".repeat(16_000),
-            "{\"a\":".repeat(3_000),
-            format!("{{\"client\":{}}}", deep("[", "]").split_off(100)),
-            format!("{inside},\"more\":{}", "[".repeat(15_000)),
-        ] {
-            let refused = answer(send(&app, method.clone(), path, body.clone())).await;
-            assert_refused(&refused, &[400], &format!("{path} {}", &body[..20]));
-        }
-    }
+    refuse(&app, |good| {
+        let inside = good.trim_end_matches('}');
+        vec![
+            case("within", format!("{inside},\"more\":{}", "[".repeat(15_000))),
+            case("arrays", deep("[", "]")),
+            case("objects", deep("{\"a\":", "}")),
+            case("both", deep("[{\"a\":", "}]")),
+            case("arrays without end", "[".repeat(16_000)),
+            case("objects without end", "{\"a\":".repeat(3_000)),
+            case("in a member", format!("{{\"client\":{}}}", deep("[", "]").split_off(100))),
+            case("members", format!("{}{{}}{}", "{\"client\":".repeat(1000), "}".repeat(1000))),
+        ]
+    })
+    .await;
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
-    assert_untouched(&app).await;
 }
 
 #[tokio::test]
@@ -205,25 +242,53 @@ async fn a_number_is_what_is_written_there_and_no_other() {
 }
 
 #[tokio::test]
+async fn only_one_json_object_is_a_body() {
+    let app = TestApp::start().await;
+    refuse(&app, |good| {
+        // serde reads an array of the fields' values as the struct.
+        let values = good.split(':').skip(1).map(|rest| rest.split('"').nth(1).unwrap_or_default());
+        let array = values.map(|value| format!("{value:?}")).collect::<Vec<_>>().join(",");
+        let broken = [
+            case("an array of the values", format!("[{array}]")),
+            case("in an array", format!("[{good}]")),
+            case("single quotes", good.replace('"', "'")),
+            case("a comma at the end", good.replace('}', ",}")),
+            case("a comment before", format!("/* a-comment */{good}")),
+            case("a comma after", format!("{good},")),
+            case("trailing bytes", format!("{good} trailing-bytes")),
+            case("cut", &good.as_bytes()[..good.len() - 1]),
+            case("a control character", good.replace('a', "\u{1}")),
+            case("half a surrogate pair", good.replacen(":\"", ":\"\\ud800", 1)),
+        ];
+        let others = ["{", "}", "null", "true", "0", "\"a string that is no object\"", "[]"];
+        let others = others.map(|text| case(text, text));
+        broken.into_iter().chain(others).collect()
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn bytes_after_the_object_are_not_looked_past() {
     let app = TestApp::start().await;
-    for tail in [
+    let around = [
         "{}", "[]", "null", "0", "\"x\"", ",", "}", "\0", "\u{feff}", "\u{a0}", "\u{2028}", "//", "/**/",
         "\u{c}", "\u{b}", "\u{85}",
-    ] {
-        for body in
-            [format!("{}{tail}", plain()), format!("{tail}{}", plain()), format!("{} \n{tail}", plain())]
-        {
-            let refused = answer(send(&app, Method::POST, "/v1/attempts", body.clone())).await;
-            assert_refused(&refused, &[400], &format!("{body:?}"));
+    ];
+    refuse(&app, |good| {
+        let mut all = vec![case("twice", format!("{good}{good}"))];
+        for tail in around {
+            all.push(case(format!("{tail:?} after"), format!("{good}{tail}")));
+            all.push(case(format!("{tail:?} before"), format!("{tail}{good}")));
+            all.push(case(format!("{tail:?} on the next line"), format!("{good} \n{tail}")));
         }
-    }
-    assert_untouched(&app).await;
+        all
+    })
+    .await;
     let body = format!(" \t\r\n{}\r\n\t ", plain());
     answer(send(&app, Method::POST, "/v1/attempts", body)).await.expect(201);
 }
 
-/// The text in many encodings that are not UTF-8.
+/// The text in encodings other than UTF-8.
 fn encodings(text: &str) -> Vec<(&'static str, Vec<u8>)> {
     let wide = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
     let wider =
@@ -242,11 +307,12 @@ fn encodings(text: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("utf-7", text.replace('{', "+AHs-").replace('}', "+AH0-").replace('"', "+ACI-").into_bytes()),
         ("utf-7", text.replace('@', "+AEA-").into_bytes()),
         ("iso-8859-1", spliced(b"\xe4")),
-        // An overlong `/` and `"`, a surrogate pair as two sequences of three bytes, past the end.
+        // An overlong `/`, an overlong `"`, a surrogate pair as two sequences of three bytes, a code point beyond the last.
         ("utf-8", spliced(b"\xc0\xaf")),
         ("utf-8", spliced(b"\xe0\x80\xa2")),
         ("utf-8", spliced(b"\xed\xa0\xbd\xed\xb8\x80")),
         ("utf-8", spliced(b"\xf4\x90\x80\x80")),
+        ("utf-8", spliced(b"\xff")),
         ("ibm037", text.bytes().map(|b| b.wrapping_add(0x40)).collect()),
     ]
 }
@@ -267,7 +333,14 @@ async fn only_utf_8_is_read_whatever_the_type_says() {
             assert_refused(&refused, &[400, 415, 422], &format!("{charset} as {content_type}"));
         }
     }
-    assert_untouched(&app).await;
+    for wrong in [0, 1] {
+        refuse(&app, |good| {
+            let wide = good.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+            let spliced = [&good.as_bytes()[..good.len() - 2], b"\xff\"}"].concat();
+            vec![case("not UTF-8", [wide, spliced][wrong].clone())]
+        })
+        .await;
+    }
 }
 
 /// These bytes in a gzip envelope (RFC 1952), stored and not compressed (RFC 1951, section 3.2.4).
@@ -294,14 +367,31 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 async fn compressed_bodies_are_refused_and_never_unpacked() {
     let app = TestApp::start().await;
     let packed = gzip(plain().to_string().as_bytes());
-    for coding in
-        ["gzip", "x-gzip", "GZIP", "deflate", "br", "zstd", "gzip, gzip", "identity, gzip", " gzip "]
-    {
-        let request = send(&app, Method::POST, "/v1/attempts", packed.clone());
-        let refused = answer(request.header("Content-Encoding", coding)).await;
-        assert_refused(&refused, &[415], coding);
+    let codings = [
+        "gzip",
+        "x-gzip",
+        "GZIP",
+        "deflate",
+        "br",
+        "zstd",
+        "compress",
+        "x-unknown-coding",
+        "gzip, gzip",
+        "identity, gzip",
+        "gzip, identity",
+        " gzip ",
+        "",
+    ];
+    for (method, path, good) in routes() {
+        let count = if path == "/v1/attempts" { codings.len() } else { 1 };
+        for coding in &codings[..count] {
+            for body in [packed.clone(), good.to_string().into_bytes()] {
+                let request = send(&app, method.clone(), path, body).header("Content-Encoding", *coding);
+                answer(request).await.expect_problem(415, "unsupported_media_type");
+            }
+        }
     }
-    // Not announced, or announced beside its opposite.
+    // Without `Content-Encoding`, and with two that contradict each other.
     assert_refused(&answer(send(&app, Method::POST, "/v1/attempts", packed.clone())).await, &[400], "plain");
     let twice = send(&app, Method::POST, "/v1/attempts", packed)
         .header("Content-Encoding", "identity")
@@ -333,7 +423,11 @@ async fn a_body_of_two_types_is_of_none() {
 #[tokio::test]
 async fn names_that_mean_something_elsewhere_mean_nothing_here() {
     let app = TestApp::start().await;
-    for name in [
+    let names = [
+        "tricky_name",
+        "",
+        "Purpose",
+        "purpose ",
         "__proto__",
         "constructor",
         "prototype",
@@ -357,11 +451,17 @@ async fn names_that_mean_something_elsewhere_mean_nothing_here() {
         "_method",
         "@type",
         "class",
-    ] {
-        let inside = plain().to_string();
-        let body = format!("{{\"{name}\":\"verified\",{}", &inside[1..]);
-        let refused = answer(send(&app, Method::POST, "/v1/attempts", body)).await;
-        assert_refused(&refused, &[400], name);
+    ];
+    for value in ["1", "{}", "\"verified\""] {
+        refuse(&app, |good| {
+            let unknown = |name: &&str| case(*name, format!("{{\"{name}\":{value},{}", &good[1..]));
+            let inside = good.trim_end_matches('}');
+            let after = |name: &&str| case(*name, format!("{inside},\"{name}\":{value}}}"));
+            names.iter().map(unknown).chain(names.iter().map(after)).collect()
+        })
+        .await;
     }
+    let body = plain_with(&json!({ "client": { "id": "x" } })).to_string();
+    answer(send(&app, Method::POST, "/v1/attempts", body)).await.expect_problem(400, "invalid_request");
     assert_untouched(&app).await;
 }

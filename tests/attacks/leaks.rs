@@ -1,6 +1,6 @@
-//! What can be seen from outside holds nothing of people: whole flows with planted addresses, names, tokens, codes and
+//! Nothing visible from outside contains personal data: whole flows with planted addresses, names, tokens, codes and
 //! secrets on the real binary at `RUST_LOG=trace`, over all routes and all errors; then logs, metrics, all of Redis and
-//! all error bodies are searched for each of them, in every encoding. And with all that was captured, nobody signs in.
+//! all error bodies are searched for each of them, in every encoding. And nothing that was captured opens a session.
 
 mod captured;
 mod encodings;
@@ -13,9 +13,9 @@ use std::collections::BTreeSet;
 
 use self::search::{Planted, Search};
 use self::world::{World, dump};
-use crate::redis_server::RedisServer;
+use test_kit::redis_server::RedisServer;
 
-/// All flows and all errors, and what was captured of them.
+/// Runs all flows and all errors, and captures everything visible.
 async fn all_of_it(world: &mut World) {
     flows::across_devices(world).await;
     flows::in_one_client(world).await;
@@ -37,7 +37,7 @@ async fn nothing_of_people_is_in_logs_metrics_redis_or_errors() {
     let search = Search::new(world.garden.all());
     search.assert_clean(&places);
 
-    // What does get into the log is found there: a secret that a client made the id of its request.
+    // The search works: it finds a secret that a client sent as its request id.
     let secret = world::random();
     let replica = world.replicas[1].url();
     reqwest::Client::new()
@@ -50,7 +50,7 @@ async fn nothing_of_people_is_in_logs_metrics_redis_or_errors() {
     assert!(world.logs().iter().any(|(_, log)| !search.find(log).is_empty()));
 }
 
-/// Every route and every problem code was met, and there was something to search.
+/// Asserts that every route and every problem code was reached, and that there was something to search.
 fn assert_all_was_met(world: &World, places: &[search::Place]) {
     let document: serde_yaml_ng::Value =
         serde_yaml_ng::from_str(include_str!("../../docs/openapi.yaml")).unwrap();
@@ -62,7 +62,7 @@ fn assert_all_was_met(world: &World, places: &[search::Place]) {
         assert!(metrics.iter().any(|text| text.contains(&label)), "{route} was never asked for");
     }
     let problems = include_str!("../../src/http/response/codes.rs");
-    // Rows begin with a name, a code and a status.
+    // Rows start with a name, a code and a status.
     let code = |line: &str| {
         let (_, rest) = line.split_once(" \"")?;
         let (code, rest) = rest.split_once("\" ")?;
@@ -92,7 +92,7 @@ fn assert_all_was_met(world: &World, places: &[search::Place]) {
     println!("{} texts planted, {} places, {} bytes", planted.len(), places.len(), of(""));
 }
 
-/// Ways to leak a text, written without the help of the search.
+/// Ways to leak a text, implemented independently of the search.
 fn leaks(text: &str) -> Vec<(&'static str, Vec<u8>)> {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
@@ -151,7 +151,7 @@ fn leaks_put_in_on_purpose_are_all_found() {
         for (number, (how, leak)) in leaks(text).into_iter().enumerate() {
             let found = |bytes: &[u8]| search.find(bytes).iter().any(|(what, _)| what == text);
             assert!(found(&[log.as_bytes(), b" ", &leak, b" ", log.as_bytes()].concat()), "{how} of {text}");
-            // In Redis: as a value of each type, and as a name.
+            // In Redis: as a value of each type, and as a key.
             let command = match number % 7 {
                 0 => redis::cmd("SET").arg("k").arg(&leak).to_owned(),
                 1 => redis::cmd("HSET").arg("k").arg("field").arg(&leak).to_owned(),

@@ -1,10 +1,9 @@
-//! The attacker's own link, opened by the victim: whoever it belongs to, the victim must not be signed in as somebody
-//! else without a word.
+//! The victim opens the attacker's own link: it must not be signed in as another person without being told.
 
 use serde_json::json;
 
-use super::kit::token_of;
-use crate::support::app::{Answer, Attempt, Client, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::app::{Answer, Attempt, Client, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::requests::token_of;
 
 const MALLORY: &str = "mallory@example.com";
 const NEAR: &str = "203.0.113.99";
@@ -15,7 +14,7 @@ async fn app_with(policy: &str) -> TestApp {
     TestApp::with(&[("LINKGATE_CROSS_DEVICE", policy)]).await
 }
 
-/// Whom the session of this browser belongs to.
+/// The address that the session of this browser belongs to.
 async fn signed_in(client: &Client) -> Option<String> {
     let session = answer(client.get("/v1/session")).await;
     session.body["user"]["email_address"].as_str().map(str::to_owned)
@@ -53,7 +52,7 @@ async fn opening_the_attackers_link_signs_nobody_in_whatever_the_policy() {
             let victim = app.browser_at(ip);
             for _ in 0..2 {
                 let page = victim.open(&link).await;
-                // No page that acts by itself: nothing runs on it, and it is not the attacker's client.
+                // The page does not act automatically: it has no script, and the victim is not the attacker's client.
                 gives_no_session(page.expect_page(200).hides(&[
                     "<script",
                     "id=\"automatic\"",
@@ -65,7 +64,7 @@ async fn opening_the_attackers_link_signs_nobody_in_whatever_the_policy() {
             assert_eq!(signed_in(&victim).await, None, "{policy} {ip}");
         }
         assert_eq!(attempt.status().await.body["status"], "pending", "{policy}");
-        // It would be that page for the attacker itself.
+        // For the attacker's own client, the page would act automatically.
         attempt.client.open(&link).await.shows(&["id=\"automatic\"", "<script"]);
     }
 }
@@ -107,7 +106,7 @@ async fn a_victim_that_is_signed_in_stays_itself() {
                 Some("victim@example.com"),
                 "{policy} {decision}"
             );
-            // Whoever was denied may send no more mail from there.
+            // A network whose attempt was denied cannot send another mail.
             if decision == "deny" {
                 break;
             }
@@ -125,7 +124,7 @@ async fn signing_in_on_this_device_takes_a_press_on_a_page_that_names_the_addres
         page.expect_page(200)
             .shows(&[MALLORY, "on this device instead", "This wasn't me"])
             .hides(&["<script"]);
-        // The choice is never the one that a form takes when nobody chose: it is a button of its own.
+        // The choice is a separate button, never the default of a form.
         let form = [("confirmation", page.confirmation())];
         let unsaid = answer(victim.post(&link).header("Origin", &app.url).form(&form)).await;
         unsaid.expect_problem(400, "invalid_request");
@@ -133,7 +132,7 @@ async fn signing_in_on_this_device_takes_a_press_on_a_page_that_names_the_addres
         victim.decide(&link, "here", &page.confirmation()).await.expect(303);
         assert_eq!(signed_in(&victim).await.as_deref(), Some(MALLORY), "said and done");
     }
-    // A setting takes it away.
+    // A setting removes the button.
     let app = TestApp::with(&[("LINKGATE_OPENER_SESSION", "off")]).await;
     for ip in [NEAR, FAR] {
         let (_, link) = attackers_link(&app).await;
@@ -167,8 +166,8 @@ async fn no_foreign_page_can_press_a_button_for_the_victim() {
     for ip in [NEAR, FAR] {
         let (attempt, link) = attackers_link(&app).await;
         let victim = app.browser_at(ip);
-        // The attacker reads the page as the victim's network and as a client without a cookie, which is what a
-        // cross-site form of the victim's browser would look like under SameSite=Lax.
+        // The attacker reads the page from the victim's network and without a cookie, which is what a cross-site form
+        // of the victim's browser would look like under SameSite=Lax.
         let bare = app.browser_at(ip);
         let confirmations = [
             answer(bare.get(&link).header("Accept", "application/json")).await.confirmation(),
@@ -215,7 +214,7 @@ async fn no_foreign_page_can_press_a_button_for_the_victim() {
 #[tokio::test]
 async fn no_foreign_page_can_redeem_the_attackers_attempt_in_the_victims_browser() {
     let app = app_with("adaptive").await;
-    // Started without a client, so that the attempt token alone redeems it.
+    // Without a client, the attempt token alone redeems the attempt.
     let body = json!({ "email_address": MALLORY, "purpose": "sign_in", "cross_device": "approve" });
     let attempt = app.browser().start_with_key(body).await;
     app.browser_at(FAR).press(&app.link(MALLORY), "approve").await.expect_page(200);
@@ -227,11 +226,11 @@ async fn no_foreign_page_can_redeem_the_attackers_attempt_in_the_victims_browser
         let request = victim.post(&path).bearer_auth(&attempt.token).header("Origin", origin);
         let refused = answer(request).await;
         gives_no_session(refused.expect_problem(403, "origin_not_allowed"));
-        // The header that it takes is one that a browser asks about first.
+        // Its header requires a preflight.
         let preflight = victim.preflight(&path, origin, "POST", "authorization").await;
         preflight.expect_problem(403, "origin_not_allowed");
     }
-    // A simple request cannot carry the token: not in the query, not in the body, not in a cookie.
+    // A simple request cannot carry the token, whether in the query, in the body or in a cookie.
     let form = [("attempt_token", attempt.token.as_str()), ("access_token", attempt.token.as_str())];
     for request in [
         victim.post(&path).form(&form),
@@ -241,7 +240,7 @@ async fn no_foreign_page_can_redeem_the_attackers_attempt_in_the_victims_browser
         gives_no_session(answer(request).await.expect_problem(401, "attempt_token_invalid"));
     }
     assert_eq!(signed_in(&victim).await, None);
-    // A link is no way to be signed in by GET, whatever its query says.
+    // A GET of a link signs no one in, whatever its query says.
     let (_, link) = attackers_link(&app).await;
     for query in ["?decision=here", "?decision=approve&confirmation=x", "?_method=POST&decision=here"] {
         gives_no_session(&victim.open(&format!("/v/{}{query}", token_of(&link))).await);

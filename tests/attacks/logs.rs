@@ -1,15 +1,15 @@
-//! What callers write never writes the log.
+//! Callers cannot forge log lines.
 
 use serde_json::{Value, json};
 
 use crate::injection::EVIL;
 use crate::process::Process;
-use crate::support::app::{API_KEY, answer};
+use test_kit::app::{API_KEY, answer};
 
-/// What is looked for in the log, in any case: too long to stand in the name of a request by chance, as "evil" did once.
+/// The text to search for in the log, in any case: too long to occur in a request id by chance, as "evil" once did.
 const MARK: &str = "eviltwin";
 
-/// Sends every evil string to every place that takes one, byte for byte where no client would.
+/// Sends every evil string to every place that takes a string, byte for byte where a client library would refuse.
 async fn provoke(server: &Process) {
     use std::io::Write as _;
     let client = server.browser_at("203.0.113.7");
@@ -32,7 +32,7 @@ async fn provoke(server: &Process) {
             answer(client.post("/v1/tickets/redeem").bearer_auth(API_KEY).json(&body)).await;
             answer(client.post("/v1/session/token").json(&body)).await;
         }
-        // What follows a line break in it is a header, or no HTTP at all.
+        // The text behind a line break is a header, or not HTTP.
         for request in [
             format!("GET /{evil} HTTP/1.1\r\nHost: x\r\n\r\n"),
             format!("{evil} / HTTP/1.1\r\nHost: x\r\n\r\n"),
@@ -53,10 +53,10 @@ async fn provoke(server: &Process) {
             let mut stream = std::net::TcpStream::connect(server.address()).unwrap();
             stream.set_read_timeout(Some(std::time::Duration::from_secs(3))).unwrap();
             let _ = stream.write_all(request.as_bytes());
-            tokio::task::spawn_blocking(move || crate::wire::hear(&mut stream, 2)).await.unwrap();
+            tokio::task::spawn_blocking(move || test_kit::wire::hear(&mut stream, 2)).await.unwrap();
         }
     }
-    // One more whose trace is looked for.
+    // One more request, whose log line is searched for.
     let last = client.get("/nothing").header("X-Request-Id", "the-last-one");
     answer(last).await.expect(404);
 }

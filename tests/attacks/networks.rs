@@ -1,17 +1,17 @@
-//! `X-Forwarded-For` and its like: where somebody is said to be, and whose word counts.
+//! `X-Forwarded-For` and similar headers: which of them place a client in a network.
 
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::kit::token_of;
-use crate::support::app::{TestApp, answer};
-use crate::wire::ask;
+use test_kit::app::{TestApp, answer};
+use test_kit::requests::token_of;
+use test_kit::wire::ask;
 
-/// Where the requester of these tests is.
+/// The requester's IP address.
 const HERE: &str = "203.0.113.7";
 
-/// How somebody who sends these header lines may confirm an attempt of [`HERE`] in `adaptive`: `approve` when it is
-/// taken for the same network, `relay_code` when it is not.
+/// How a client with these header lines may confirm an attempt from [`HERE`] under `adaptive`: `approve` in the same
+/// network, `relay_code` in another.
 async fn confirm(app: &TestApp, link: &str, lines: &[u8]) -> String {
     let mut request =
         format!("GET /v/{} HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n", token_of(link)).into_bytes();
@@ -25,7 +25,7 @@ async fn forwarded(app: &TestApp, link: &str, value: &str) -> String {
     confirm(app, link, format!("X-Forwarded-For: {value}\r\n").as_bytes()).await
 }
 
-/// A link that somebody at [`HERE`] asked for.
+/// A link that was started from [`HERE`].
 async fn link(app: &TestApp) -> String {
     app.browser_at(HERE).sign_in("ann@example.com").await;
     app.link("ann@example.com")
@@ -54,11 +54,11 @@ async fn a_forged_hop_does_not_count_and_the_one_that_our_proxies_add_does() {
 async fn without_trusted_proxies_nobody_is_elsewhere_by_saying_so() {
     let app = TestApp::with(&[("LINKGATE_TRUSTED_PROXIES", "")]).await;
     let link = link(&app).await;
-    // The requester said that it was at 203.0.113.7, and is at 127.0.0.1, as everybody here.
+    // The requester claimed 203.0.113.7, and is at 127.0.0.1, as all clients here.
     for value in ["198.51.100.9", "203.0.113.7", "::1", "unknown"] {
         assert_eq!(forwarded(&app, &link, value).await, "approve", "{value}");
     }
-    // A proxy that is trusted and is not the peer changes nothing either.
+    // A trusted proxy that is not the peer changes nothing either.
     let app = TestApp::with(&[("LINKGATE_TRUSTED_PROXIES", "10.0.0.0/8,fd00::/8")]).await;
     let link = self::link(&app).await;
     assert_eq!(forwarded(&app, &link, "198.51.100.9, 10.0.0.1").await, "approve");
@@ -105,10 +105,10 @@ async fn a_thousand_hops_bring_nobody_nearer() {
     assert_eq!(forwarded(&app, &link, &format!("{forged},198.51.100.9")).await, "relay_code");
     let empty = ",".repeat(1000);
     assert_eq!(forwarded(&app, &link, &format!("{HERE}{empty}198.51.100.9")).await, "relay_code");
-    // As many headers as the server takes.
+    // As many headers as the server accepts.
     let lines = format!("X-Forwarded-For: {HERE}\r\n").repeat(80) + "X-Forwarded-For: 198.51.100.9\r\n";
     assert_eq!(confirm(&app, &link, lines.as_bytes()).await, "relay_code");
-    // What is within reach still counts.
+    // Hops within the limit still count.
     let proxies = vec!["10.0.0.1"; 40].join(",");
     assert_eq!(forwarded(&app, &link, &format!("{HERE},{proxies}")).await, "approve");
 }
@@ -214,6 +214,6 @@ async fn whom_an_owner_has_turned_away_does_not_come_back_by_a_header() {
         }
     }
     assert_eq!(app.links("ann@example.com").len(), 1);
-    // The owner, elsewhere, is not turned away.
+    // The owner, in another network, is not locked out.
     answer(start("198.51.100.9")).await.expect(201);
 }

@@ -1,12 +1,12 @@
-//! Which pages may call: cross-origin rules, and the origin of what changes something.
+//! Which pages may call the API: cross-origin rules, and the origin of requests that change something.
 
 use reqwest::Method;
 use serde_json::json;
 
-use super::kit::{SECRET, assert_not_echoed, assert_untouched, plain, token_of};
-use crate::support::app::{Answer, ORIGIN, TestApp, answer};
+use test_kit::app::{Answer, ORIGIN, TestApp, answer};
+use test_kit::requests::{SECRET, assert_not_echoed, assert_untouched, plain, token_of};
 
-/// The listed origin, seen from a look-alike's side, and what is no origin.
+/// Origins that look like the listed one, and texts that are not origins.
 pub(crate) fn look_alikes() -> Vec<String> {
     let host = ORIGIN.trim_start_matches("https://");
     let mut all: Vec<String> = [
@@ -70,7 +70,7 @@ pub(crate) fn look_alikes() -> Vec<String> {
     all
 }
 
-/// Asserts that a browser lets a page of this origin read the answer, and no other page.
+/// Asserts that a browser lets pages of this origin read the answer, and no others.
 #[track_caller]
 fn assert_readable(answer: &Answer, origin: &str) {
     assert_eq!(answer.header("access-control-allow-origin"), origin, "{}", answer.raw);
@@ -143,7 +143,7 @@ async fn an_unlisted_origin_is_refused_and_reads_nothing_not_even_that() {
             assert_unreadable(&answer);
             assert_not_echoed(&answer, &origin);
         }
-        // Outside /v1 nobody is refused for being curious, and still reads nothing.
+        // Outside /v1, a foreign page is not refused, but cannot read the answer.
         let keys = answer(client.get("/.well-known/jwks.json").header("Origin", &origin)).await;
         assert_unreadable(keys.expect(200));
         let preflight = client.preflight("/v/x", &origin, "POST", "content-type").await;

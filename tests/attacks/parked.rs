@@ -1,5 +1,5 @@
-//! Connections that are parked while a request waits: it is read a second time when the wait ends, and nothing may be
-//! lost, answered twice or taken for something else by that, whatever stands around it.
+//! Connections that are parked while a request waits: the request is read a second time when the wait ends. Nothing may
+//! be lost, answered twice or misread, whatever surrounds it.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::kit::{SECRET, plain};
 use crate::process::Process;
-use crate::support::app::{Attempt, TestApp, answer};
-use crate::support::waiting::AT_ONCE;
-use crate::wire::{Heard, get, hear, post};
+use test_kit::app::{Attempt, TestApp, answer};
+use test_kit::requests::{SECRET, plain};
+use test_kit::waiting::AT_ONCE;
+use test_kit::wire::{Heard, get, hear, post};
 
-/// A connection.
 struct Line(TcpStream);
 
 impl Line {
@@ -33,7 +32,7 @@ impl Line {
         tokio::task::spawn_blocking(move || hear(&mut stream, count)).await.unwrap()
     }
 
-    /// What comes until the server says no more.
+    /// Everything that comes until the server is silent.
     async fn hear_out(&self) -> Heard {
         self.hear(usize::MAX).await
     }
@@ -43,23 +42,23 @@ async fn start(app: &TestApp, email: &str) -> Attempt {
     app.script(SECRET).start(json!({ "email_address": email, "purpose": "sign_in" })).await
 }
 
-/// A request of this name that waits for the attempt, with these header lines besides.
+/// A request with this id that waits for the attempt, with these further header lines.
 fn waits(name: &str, attempt: &Attempt, more: &str) -> String {
     let lines = format!("X-Request-Id: {name}\r\nAuthorization: Bearer {}\r\n{more}", attempt.token);
     get(&format!("/v1/attempts/{}?wait=20", attempt.id), &lines)
 }
 
-/// A request of this name that is answered at once, with 401.
+/// A request with this id that is answered with 401 at once.
 fn asks(name: &str) -> String {
     get("/v1/session", &format!("X-Request-Id: {name}\r\n"))
 }
 
-/// A POST of this name whose body looks like a request. It is answered with 400.
+/// A POST with this id whose body looks like a request; it is answered with 400.
 fn hides(name: &str) -> String {
     post("/v1/attempts", &format!("X-Request-Id: {name}\r\n"), &asks("hidden"))
 }
 
-/// Returns when so many wait, and what can be parked is.
+/// Waits until `count` requests wait, and their connections are parked where possible.
 async fn parked(app: &TestApp, count: usize) {
     app.waiters(count).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -154,7 +153,7 @@ async fn the_answer_goes_to_nobody_but_the_one_that_waited_for_it() {
 
 #[tokio::test]
 async fn garbage_behind_one_that_waits_does_not_cost_it_its_answer() {
-    // A dispatcher of actix's would hang up: this tells that there is none.
+    // A dispatcher of actix would hang up here: the connection is parked.
     let app = TestApp::start().await;
     for (number, at_once) in [true, false].into_iter().enumerate() {
         let attempt = start(&app, &format!("person{number}@example.com")).await;
@@ -189,7 +188,7 @@ async fn where_a_request_begins_in_doubt_nothing_is_read_twice() {
         ("an empty line before", format!("\r\n{}", asks("odd")), 401),
         ("an empty line behind", format!("{}\r\n", asks("odd")), 401),
         ("mixed line ends", asks("odd").replacen("\r\n", "\n", 1), 401),
-        // To a tape that looks for `\r\n\r\n`, these are one request and a half.
+        // To a tape that searches for `\r\n\r\n`, this is one request and a half.
         ("a bare end, and half of what follows", asks("odd").replace("\r\n\r\n", "\r\n\n"), 401),
     ];
     for (number, (what, odd, status)) in odd.into_iter().enumerate() {
@@ -205,7 +204,7 @@ async fn where_a_request_begins_in_doubt_nothing_is_read_twice() {
                 let heard = line.hear(1).await;
                 assert_heard(&heard, &[wanted.remove(0)], what);
                 if heard.only().header("connection") == "upgrade" {
-                    // What is not there already comes too late.
+                    // Bytes that have not arrived by now are too late.
                     continue;
                 }
                 line.send(&rest);

@@ -1,19 +1,19 @@
-//! Consent phishing across devices (RFC 10027): an attacker starts attempts for somebody else's address and waits; the
-//! victim opens the link and presses everything there is.
+//! Consent phishing across devices (RFC 10027): an attacker starts attempts for the victim's address and waits; the
+//! victim opens the link and presses every button.
 
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::fleet::Fleet;
-use crate::support::app::{Answer, Attempt, Client, REDIRECT, TestApp, answer};
+use test_kit::app::{Answer, Attempt, Client, REDIRECT, TestApp, answer};
+use test_kit::fleet::Fleet;
 
 const ATTACKER: &str = "attacker-secret-0123456789abcd";
 const HOME: &str = "203.0.113.7";
 const OTHER_NETWORK: &str = "198.51.100.9";
 
-/// Everything that a victim may press, in every order that may matter.
+/// Every button, in every order that may matter.
 const PRESSES: [&[&str]; 10] = [
     &["approve"],
     &["approve", "approve", "approve"],
@@ -27,7 +27,7 @@ const PRESSES: [&[&str]; 10] = [
     &["approve", "here", "deny"],
 ];
 
-/// What the attacker can get out of an attempt: its status, and whether it got a session or a proof.
+/// The result for the attacker: the status, and whether it got a session or a proof.
 async fn spoils(attempt: &Attempt) -> (String, bool) {
     let status = attempt.status().await;
     let text = status.expect(200).raw.clone();
@@ -41,7 +41,7 @@ async fn spoils(attempt: &Attempt) -> (String, bool) {
     (status.text("status"), redeemed.status.is_success())
 }
 
-/// The victim presses these, as a person does on pages or as an application with pages of its own does.
+/// The victim presses these buttons, on linkgate's pages or on an application's own.
 async fn press(victim: &Client, link: &str, presses: &[&str], on_pages: bool) {
     for decision in presses {
         let seen = if on_pages { victim.open(link).await } else { victim.describe(link).await };
@@ -60,16 +60,16 @@ async fn press(victim: &Client, link: &str, presses: &[&str], on_pages: bool) {
     }
 }
 
-/// One attack: whether the attacker was given anything.
+/// Runs one attack; returns whether the attacker got anything.
 async fn attack(app: &TestApp, purpose: &str, number: usize, near: bool, on_pages: bool) -> bool {
     let email = format!("victim{number}.{purpose}.{on_pages}@example.com");
-    // Other networks and clients each time: limits are not what holds the attacker off here.
+    // From another network and client each time: limits must not be what stops the attacker.
     let home = format!("203.0.{number}.7");
     let victim_ip = if near { format!("203.0.{number}.99") } else { OTHER_NETWORK.to_owned() };
     let attacker = app.script_at(&format!("{ATTACKER}{number}"), &home);
     let body = json!({ "email_address": email, "purpose": purpose, "redirect_url": REDIRECT });
     let attempt = if purpose == "verify_email" {
-        // As an application does for whoever is signed in there: the attacker, who wants the victim's address.
+        // The application starts it for its signed-in user: the attacker, who claims the victim's address.
         let mut body = body;
         body["sub"] = "attacker".into();
         body["client"] = json!({ "ip": home });
@@ -77,13 +77,13 @@ async fn attack(app: &TestApp, purpose: &str, number: usize, near: bool, on_page
     } else {
         attacker.start(body).await
     };
-    // The attacker has no link, and its browser is not the victim's.
+    // The attacker has neither the link nor the victim's browser.
     let link = app.link(&email);
     let victim = app.browser_at(&victim_ip);
     press(&victim, &link, PRESSES[number], on_pages).await;
     let (status, got) = spoils(&attempt).await;
     assert!(!got || status == "verified");
-    // Nor does a code that was made up help.
+    // A guessed code does not help.
     let guessed = attempt.enter_code("000000").await;
     assert!(!guessed.status.is_success() || got, "one in a million: {}", guessed.raw);
     got
@@ -91,8 +91,8 @@ async fn attack(app: &TestApp, purpose: &str, number: usize, near: bool, on_page
 
 #[tokio::test]
 async fn pressing_everything_gives_an_attacker_nothing_but_under_approve_and_in_the_same_network() {
-    // By policy, and by whether the victim is in the attacker's network: whether a press of "Yes, sign in" gives the
-    // attacker a session. Nothing else gives anything.
+    // By policy, and by whether the victim is in the attacker's network: whether pressing "Yes, sign in" gives the
+    // attacker a session. No other button does.
     let gives_up = [
         (("adaptive", true), true),
         (("adaptive", false), false),
@@ -109,8 +109,8 @@ async fn pressing_everything_gives_an_attacker_nothing_but_under_approve_and_in_
             for (number, presses) in PRESSES.iter().enumerate() {
                 for on_pages in [true, false] {
                     let got = attack(&app, purpose, number, near, on_pages).await;
-                    // The first press that means something counts. To verify an address there is no "here"; and who
-                    // keeps no cookie holds no session, so there is none without pages either.
+                    // The first effective press counts. `verify_email` has no "here", and neither has a client without
+                    // cookies, which cannot hold a session.
                     let effective = presses
                         .iter()
                         .find(|press| **press != "here" || (purpose != "verify_email" && on_pages));
@@ -135,7 +135,7 @@ async fn a_victim_that_signs_in_where_it_opened_the_link_signs_in_nobody_else() 
     let status = attempt.status().await;
     assert_eq!((&status.body["status"], &status.body["signed_in"]), (&"verified".into(), &"opener".into()));
     attempt.redeem().await.expect_problem(409, "signed_in_elsewhere");
-    // What the attacker knows of the session opens nothing.
+    // The attacker's knowledge of the session is worth nothing.
     let session = status.text("session_id");
     for token in [session.as_str(), &attempt.token, &attempt.id] {
         let renewed = attempt.client.post("/v1/session/token").json(&json!({ "renewal_token": token }));
@@ -145,14 +145,14 @@ async fn a_victim_that_signs_in_where_it_opened_the_link_signs_in_nobody_else() 
     }
 }
 
-/// An attempt whose opener was shown the code: the attempt, and the code.
+/// An attempt whose opener has seen the relay code, and the code.
 async fn shown(app: &TestApp, email: &str) -> (Attempt, String) {
     let attempt = app.script_at(ATTACKER, HOME).sign_in(email).await;
     let page = app.browser_at(OTHER_NETWORK).press(&app.link(email), "approve").await;
     (attempt, page.relay_code())
 }
 
-/// Codes that are not this one.
+/// Other codes.
 fn wrong_codes(right: &str) -> impl Iterator<Item = String> + use<> {
     let right: u32 = right.parse().unwrap();
     (1..1_000_000).map(move |step| format!("{:06}", (right + step * 7919) % 1_000_000))
@@ -175,7 +175,7 @@ async fn five_wrong_codes_end_the_attempt_and_the_right_one_comes_too_late() {
     assert_eq!(spoils(&attempt).await, ("failed".to_owned(), false));
     attempt.resend().await.expect_problem(409, "attempt_over");
 
-    // Four wrong ones do not: the tries are counted, not merely refused.
+    // Four wrong codes do not end it: the tries are counted.
     let (attempt, code) = shown(&app, "bob@example.com").await;
     for wrong in wrong_codes(&code).take(4) {
         attempt.enter_code(&wrong).await.expect_problem(422, "code_incorrect");
@@ -220,7 +220,7 @@ async fn the_code_of_one_attempt_is_worth_nothing_for_another() {
     let (theirs, their_code) = shown(&app, "ann@example.com").await;
     assert_ne!(my_code, their_code, "one in a million");
     theirs.enter_code(&my_code).await.expect_problem(422, "code_incorrect");
-    // Nor can the token of one attempt type codes in for another.
+    // The token of one attempt cannot enter codes for another.
     let other = answer(
         mine.client
             .post(&format!("/v1/attempts/{}/code", theirs.id))
@@ -231,7 +231,7 @@ async fn the_code_of_one_attempt_is_worth_nothing_for_another() {
     mine.enter_code(&my_code).await.expect(200);
 }
 
-/// How many guesses got which answer.
+/// The number of guesses by answer.
 fn tally(answers: &[Answer]) -> BTreeMap<String, usize> {
     let mut tally = BTreeMap::new();
     for answer in answers {
@@ -246,7 +246,7 @@ fn tally(answers: &[Answer]) -> BTreeMap<String, usize> {
     tally
 }
 
-/// Of 50 guesses at once, five are heard.
+/// Of 50 simultaneous guesses, five are judged.
 #[track_caller]
 fn assert_five_were_heard(answers: &[Answer]) {
     let expected: BTreeMap<String, usize> = [
@@ -286,7 +286,7 @@ async fn of_fifty_guesses_at_once_on_two_replicas_and_redis_five_are_heard() {
         let attempt = requesters[round % 2].sign_in(&email).await;
         let mails = fleet.smtp.received();
         let mail = mails.iter().rfind(|mail| mail.rcpt_to == [email.clone()]).unwrap();
-        let link = crate::support::app::link_of(&mail.message);
+        let link = test_kit::app::link_of(&mail.message);
         let path = link[link.find("/v/").unwrap()..].to_owned();
         let victim = at(1, OTHER_NETWORK, "victim-secret-0123456789abcdef");
         let confirmation = victim.describe(&path).await.confirmation();

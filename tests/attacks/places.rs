@@ -1,16 +1,17 @@
-//! Every place that takes a token, and what a wrong one gets there.
+//! Every place of a request that takes a token, and the answer to an invalid one.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use super::kit::{AllTokens, SECRET, all_tokens, assert_not_echoed, plain_with, with_key};
-use crate::support::app::{API_KEY, Answer, Client, ORIGIN, TestApp, answer};
+use test_kit::app::{API_KEY, Answer, Client, ORIGIN, RING_SECRET, TestApp, answer};
+use test_kit::requests::{AllTokens, SECRET, all_tokens, assert_not_echoed, plain_with, with_key};
+use test_kit::smith::Smith;
 
-/// What stands in a path as it is.
+/// Characters that need no escape in a path.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// How a place answers.
+/// The form of the answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
     Problem,
@@ -18,7 +19,7 @@ enum Shape {
     Bare,
 }
 
-/// How a token gets to a place.
+/// The part of the request that carries the token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     Path,
@@ -27,7 +28,7 @@ enum Way {
     Body,
 }
 
-/// A place for a token: which type belongs there, and what any other gets.
+/// A place for a token: the type that belongs there, and the answer to any other.
 pub(crate) struct Place {
     name: &'static str,
     pub(crate) wants: &'static str,
@@ -38,7 +39,7 @@ pub(crate) struct Place {
     request: fn(&Bench<'_>, &str) -> RequestBuilder,
 }
 
-/// What a request to a place is made with: the client that all tokens belong to, and the attempt that waits.
+/// The client that all tokens belong to, and the pending attempt.
 pub(crate) struct Bench<'a> {
     app: &'a TestApp,
     script: Client,
@@ -54,7 +55,7 @@ impl Bench<'_> {
         self.script.request(method, &format!("/v/{}{path}", utf8_percent_encode(token, PATH)))
     }
 
-    /// With the token as the session's cookie, beside the right client's.
+    /// With the token as the session cookie, beside the right client cookie.
     fn by_cookie(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
         let cookie = format!("linkgate-session={token}; linkgate-client={SECRET}");
         self.app.browser().request(method, path).header("Cookie", cookie).header("Origin", ORIGIN)
@@ -88,7 +89,7 @@ const fn session(name: &'static str, request: fn(&Bench<'_>, &str) -> RequestBui
     problem(name, "session", 401, "session_required", Way::Header, request)
 }
 
-/// All of them.
+/// All places.
 pub(crate) const PLACES: &[Place] = &[
     attempt("status", |bench, token| bench.of_attempt(Method::GET, "", token)),
     attempt("waiting", |bench, token| bench.of_attempt(Method::GET, "?wait=5", token)),
@@ -148,11 +149,11 @@ pub(crate) const PLACES: &[Place] = &[
     }),
 ];
 
-/// Whether HTTP can carry this text in such a place as it is.
+/// Whether HTTP can carry this text unchanged in such a place.
 fn fits(way: Way, token: &str) -> bool {
     let plain = token.trim() == token && !token.is_empty() && token.bytes().all(|b| b >= 0x20 && b != 0x7f);
     match way {
-        // A dot segment is no segment to whoever writes URLs.
+        // URL libraries remove dot segments.
         Way::Path => !matches!(token, "" | "." | ".."),
         Way::Header => plain,
         Way::Cookie => plain && !token.contains([';', ',']),
@@ -167,7 +168,7 @@ impl Place {
         assert!(answer.set_cookie("linkgate-session").is_none(), "{at}");
         match self.shape {
             Shape::Problem => {
-                // What has not the three parts of a session token is looked for among the API keys.
+                // A text without the three parts of a session token is compared with the API keys.
                 let is_key =
                     self.wants == "session" && (token.matches('.').count() != 2 || !token.is_ascii());
                 answer.expect_problem(self.status, if is_key { "api_key_invalid" } else { self.code });
@@ -181,8 +182,8 @@ impl Place {
     }
 }
 
-/// Offers a token in every place that wants this type, or in every place there is, with the client secret that all
-/// tokens belong to; each refuses it. Gives the number of places that HTTP could carry it to.
+/// Sends a token to every place whose type satisfies `wants`, with the client secret that all tokens belong to, and
+/// asserts that each refuses it. Returns the number of places to which HTTP could carry it.
 pub(crate) async fn assert_refused(
     app: &TestApp,
     id: &str,
@@ -199,7 +200,7 @@ pub(crate) async fn assert_refused(
     offered
 }
 
-/// A server, one token of each type, and what must not change while they are abused.
+/// A server, one token of each type, and the counters that must not change while they are abused.
 pub(crate) struct Scene {
     pub(crate) app: TestApp,
     pub(crate) tokens: AllTokens,
@@ -218,19 +219,24 @@ impl Scene {
         Self { app, tokens, mails, store }
     }
 
-    /// The types that linkgate takes back, each with its token.
+    /// A smith with the keys of the server.
+    pub(crate) fn smith(&self) -> Smith {
+        Smith::new(RING_SECRET, &self.app.url)
+    }
+
+    /// The types that linkgate itself accepts, each with its token.
     pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.tokens.each().into_iter().filter(|(name, _)| *name != "email_proof")
     }
 
-    /// Offers the token where its type belongs, which is where it could do harm.
+    /// Sends the token to the places of its type, where it could do harm, and asserts that each refuses it.
     pub(crate) async fn refuses(&self, name: &str, how: &str, token: &str) -> usize {
         let what = format!("{name}, {how}");
         assert_refused(&self.app, &self.tokens.attempt.id, &what, token, |wants| wants == name).await
     }
 
-    /// Nothing was mailed, nothing was asked of the store, and every token is still good: all that was refused was
-    /// refused for what it is.
+    /// Asserts that no mail was sent, that the store was not asked, and that every token is still valid: the forgeries
+    /// were refused for what was wrong with them.
     pub(crate) async fn assert_untouched(&self) {
         assert_eq!(self.app.smtp.received_count(), self.mails, "no mail");
         assert!((store_calls(&self.app).await - self.store).abs() < 0.5, "the store was not asked");
@@ -241,7 +247,24 @@ impl Scene {
     }
 }
 
-/// How often the store was asked for anything but a sign of life.
+/// Uses a token where its type belongs, with an effect on tickets only.
+pub(crate) async fn read_with(app: &TestApp, id: &str, name: &str, token: &str) -> Answer {
+    let script = app.script(SECRET);
+    let request = match name {
+        "link" => script.get(&format!("/v/{token}")),
+        "attempt" => script.get(&format!("/v1/attempts/{id}")).bearer_auth(token),
+        "ticket" => with_key(script.post("/v1/tickets/redeem")).json(&json!({ "ticket": token })),
+        "renewal" => script.post("/v1/session/token").json(&json!({ "renewal_token": token })),
+        _ => {
+            // With a redirect URL that is not listed: a good token gets 422, and nothing is started.
+            let body = json!({ "purpose": "verify_email", "redirect_url": "https://evil.example" });
+            script.post("/v1/attempts").bearer_auth(token).json(&plain_with(&body))
+        }
+    };
+    answer(request).await
+}
+
+/// The number of store operations, except pings.
 pub(crate) async fn store_calls(app: &TestApp) -> f64 {
     let metrics = app.metrics().await;
     let counts = metrics.lines().filter(|line| {
@@ -250,7 +273,7 @@ pub(crate) async fn store_calls(app: &TestApp) -> f64 {
     counts.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
 }
 
-/// Uses each token where it belongs: they are all good.
+/// Uses each token, which asserts that all of them are valid.
 pub(crate) async fn use_up(app: &TestApp, tokens: &AllTokens) {
     let script = app.script(SECRET);
     let path = format!("/v/{}", tokens.link);

@@ -1,4 +1,4 @@
-//! The real binary, in a process of its own: for what a process has, its log and its open files.
+//! The real binary as a process, for tests of its log and its open files.
 
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::app::{API_KEY, Client, ORIGIN, UNLIMITED};
-use crate::support::smtp::{Mode, Sink};
+use test_kit::app::{API_KEY, Client, ORIGIN, UNLIMITED};
+use test_kit::smtp::{Mode, Sink};
 
-/// How long it may take to come up.
+/// How long it may take to start.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A server that ends with its owner.
+/// A server that is killed when dropped.
 pub(crate) struct Process {
     /// `http://127.0.0.1:<port>`.
     pub(crate) url: String,
@@ -28,7 +28,7 @@ fn free_port() -> u16 {
 }
 
 impl Process {
-    /// With these settings besides the usual ones, and at most so many open files until it asks for more.
+    /// With these settings added to the usual ones, and this soft limit of open files.
     pub(crate) fn start(files: u32, settings: &[(&str, &str)]) -> Self {
         let smtp = Sink::start(Mode::Accept);
         let (port, ops_port) = (free_port(), free_port());
@@ -75,13 +75,13 @@ impl Process {
         self.url.trim_start_matches("http://")
     }
 
-    /// A browser at this address.
+    /// A browser at this IP address.
     pub(crate) fn browser_at(&self, ip: &str) -> Client {
         let builder = reqwest::Client::builder().cookie_store(true);
         Client::new(&self.url, ip, builder, None)
     }
 
-    /// What it has logged, byte for byte.
+    /// Its log, byte for byte.
     pub(crate) fn log(&self) -> Vec<u8> {
         std::fs::read(self.directory.path().join("log")).unwrap()
     }
@@ -96,7 +96,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

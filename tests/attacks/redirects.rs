@@ -1,16 +1,16 @@
-//! Where an opener can be sent: to what the list allows now, and nowhere else.
+//! Openers are redirected only to URLs that the list allows at that time.
 
 use serde_json::{Value, json};
 
-use super::forge::{Smith, part, with};
-use super::kit::{OTHER_SECRET, SECRET, token_of};
-use super::redis_server::RedisServer;
-use crate::support::app::{API_KEY, Answer, REDIRECT, TestApp, answer};
+use test_kit::app::RING_SECRET;
+use test_kit::app::{API_KEY, Answer, REDIRECT, TestApp, answer};
+use test_kit::redis_server::RedisServer;
+use test_kit::requests::{OTHER_SECRET, SECRET, token_of};
+use test_kit::smith::{Smith, part, with};
 
 const NEAR: &str = "203.0.113.99";
 const FAR: &str = "198.51.100.9";
 
-/// Asserts that nothing in the answer leads to this host.
 #[track_caller]
 fn leads_not_to(answer: &Answer, host: &str) {
     assert_eq!(answer.header("location"), "", "{:?}", answer.headers);
@@ -83,7 +83,7 @@ async fn a_redirect_is_checked_again_when_the_list_has_changed_in_between() {
             }
         }
     }
-    // As data, and where the link has ended.
+    // As JSON, and after the link has ended.
     let attempt = first.browser().start_with_key(start(false, "bob@example.com")).await;
     let path = format!("{}/v/{}", later.url, token_of(attempt.started["link"].as_str().unwrap()));
     let person = first.browser_at(NEAR);
@@ -104,11 +104,11 @@ async fn a_redirect_is_checked_again_when_the_list_has_changed_in_between() {
     assert_eq!(later.smtp.received_count(), 0);
 }
 
-/// URLs that are not listed, however much they look like it.
+/// URLs that are not listed, but look like listed ones.
 fn unlisted() -> Vec<String> {
     let cases: Value = serde_json::from_str(include_str!("../cases/redirect_urls.json")).unwrap();
     let rejected = cases["reject"].as_array().unwrap().iter().filter_map(Value::as_str);
-    // The cases are about another list, and some of them are about `/cb`.
+    // The case file is for another list, which contains `/cb`.
     let mut all: Vec<String> = rejected.map(|url| url.replace("/cb", "/done")).collect();
     all.extend(
         [
@@ -142,13 +142,13 @@ fn unlisted() -> Vec<String> {
 #[tokio::test]
 async fn a_link_that_says_another_url_leads_there_no_more_than_if_it_said_none() {
     let app = TestApp::start().await;
-    let smith = Smith::of(&app.url);
+    let smith = Smith::new(RING_SECRET, &app.url);
     let browser = app.browser();
     let attempt = browser.sign_in("ann@example.com").await;
     let token = token_of(&app.link("ann@example.com"));
     let mut tried = 0;
     for url in unlisted() {
-        // Signed with the right key, as if the list had once been careless.
+        // Signed with the right key, as if the URL had once been listed.
         let forged = smith.with_claims(&token, &with(&part(&token, 1), &json!({ "ru": url })).to_string());
         if forged.len() > 8000 {
             continue;
@@ -169,7 +169,7 @@ async fn a_link_that_says_another_url_leads_there_no_more_than_if_it_said_none()
         tried += 1;
     }
     assert!(tried > 40, "{tried}");
-    // Confirmed, it ends on a page of ours.
+    // After confirming, the opener ends on our page.
     let forged = smith
         .with_claims(&token, &with(&part(&token, 1), &json!({ "ru": "https://evil.example/x" })).to_string());
     let path = format!("/v/{forged}");
@@ -177,7 +177,7 @@ async fn a_link_that_says_another_url_leads_there_no_more_than_if_it_said_none()
     leads_not_to(done.expect_page(200), "evil.example");
     leads_not_to(browser.open(&path).await.expect_page(410), "evil.example");
     attempt.redeem().await.expect(200);
-    // The smith's links do lead to what is listed.
+    // The smith's links to listed URLs do redirect.
     browser.sign_in("ann@example.com").await;
     let token = token_of(&app.link("ann@example.com"));
     let claims = with(&part(&token, 1), &json!({ "ru": "https://app.example.com/p/x" })).to_string();

@@ -1,10 +1,10 @@
-//! Mail scanners, link previews and prefetchers: whoever opens links that were meant for somebody else, before that
-//! person does. None of them holds the client secret of the requester, unless it is the requester's own browser.
+//! Mail scanners, link previews and prefetchers, which open links before the recipient does. None of them has the client
+//! secret of the requester, unless it is the requester's own browser.
 
 use futures_util::future::join_all;
 use reqwest::Method;
 
-use crate::support::app::{Answer, Attempt, Client, TestApp, answer};
+use test_kit::app::{Answer, Attempt, Client, TestApp, answer};
 
 const POLICIES: [&str; 4] = ["adaptive", "approve", "relay_code", "same_client"];
 const FAR: &str = "198.51.100.9";
@@ -12,7 +12,7 @@ const NEAR: &str = "203.0.113.99";
 const CHROME: &str =
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0";
 
-/// How those who open links that are not theirs describe themselves.
+/// Headers of scanners, previews and prefetchers.
 const LOOKS: [&[(&str, &str)]; 16] = [
     &[("Purpose", "prefetch")],
     &[("Purpose", "preview")],
@@ -36,7 +36,7 @@ const LOOKS: [&[(&str, &str)]; 16] = [
     &[("User-Agent", CHROME), ("If-None-Match", "*"), ("Cache-Control", "only-if-cached")],
 ];
 
-/// Somebody who looks at a link, and leaves the session cookie for somebody else.
+/// Opens a link as a scanner does, and asserts that it gets no session.
 async fn look(scanner: &Client, method: Method, link: &str, headers: &[(&str, &str)]) -> Answer {
     let mut request = scanner.request(method, link).header("Accept", "text/html");
     for (name, value) in headers {
@@ -47,7 +47,7 @@ async fn look(scanner: &Client, method: Method, link: &str, headers: &[(&str, &s
     seen
 }
 
-/// How often the store was asked to change something.
+/// The number of writes to the store.
 async fn changes(app: &TestApp) -> f64 {
     let mut sum = 0.0;
     for verb in ["settle", "show_code", "enter_code", "replace_link", "cancel", "take_permit", "put_ticket"] {
@@ -63,7 +63,7 @@ async fn is_signed_out(client: &Client) {
     answer(client.get("/v1/session")).await.expect_problem(401, "session_required");
 }
 
-/// The person clicks in the browser that asked, and is signed in there.
+/// The recipient opens the link in the browser that started, and is signed in there.
 async fn own_click_works(attempt: &Attempt, link: &str) {
     let done = attempt.client.press(link, "approve").await;
     assert_eq!(done.redirected("__linkgate_status").as_deref(), Some("verified"));
@@ -83,7 +83,7 @@ async fn head_requests_and_fifty_looks_at_once_change_nothing() {
             let head = look(&scanner, Method::HEAD, &link, &[]).await;
             assert!(head.expect(200).raw.is_empty());
             let looks = join_all((0..50).map(|number| {
-                // Half of them keep their cookies, half of them are new each time.
+                // Half of them keep their cookies.
                 let scanner = if number % 2 == 0 { scanner.clone() } else { app.browser_at(ip) };
                 let method = if number % 5 == 0 { Method::HEAD } else { Method::GET };
                 let link = &link;
@@ -127,7 +127,7 @@ async fn a_prefetch_in_the_browser_that_asked_confirms_nothing() {
     for headers in LOOKS {
         look(&attempt.client, Method::HEAD, &link, headers).await.expect(200);
         let page = look(&attempt.client, Method::GET, &link, headers).await;
-        // Its script does nothing on a page that is prerendered or in the background: the browser tests hold that.
+        // The script does nothing on a page that is prerendered or in the background: see the browser tests.
         assert!(page.raw.contains("<script>") || headers.contains(&("Accept", "application/json")));
         is_signed_out(&attempt.client).await;
     }
@@ -135,7 +135,7 @@ async fn a_prefetch_in_the_browser_that_asked_confirms_nothing() {
     own_click_works(&attempt, &link).await;
 }
 
-/// The forms of a page that a press of a button alone would send: the decisions of those without a tick to make first.
+/// The decisions that a press of a button alone would send: those of forms without a required checkbox.
 fn pressable(page: &Answer) -> Vec<String> {
     let mut decisions = Vec::new();
     for form in page.raw.split("<form").skip(1) {
@@ -158,7 +158,7 @@ async fn a_scanner_that_presses_every_button_spoils_nothing_where_a_code_is_rela
             let link = app.link(&email);
             let scanner = app.browser_at(ip);
             let mut page = scanner.open(&link).await;
-            // On the page, and on the pages that its buttons lead to.
+            // On the page, and on the pages behind its buttons.
             for _ in 0..5 {
                 let decisions = pressable(&page);
                 page.shows(&["This wasn't me", "on this device instead"]);
@@ -188,7 +188,7 @@ async fn under_approve_a_scanner_that_presses_the_button_signs_in_whoever_asked(
         assert_eq!(pressable(&page), ["approve", "deny"], "the session is never the scanner's for a press");
         scanner.decide(&link, "approve", &page.confirmation()).await;
         is_signed_out(&scanner).await;
-        // What the policy gives up: nobody has asked the person.
+        // The policy's known weakness: the recipient was not asked.
         assert_eq!(attempt.status().await.body["signed_in"], "requester");
         attempt.redeem().await.expect(200);
     }

@@ -1,5 +1,5 @@
-//! Clients that take their time: the places that they hold come back. All of them are slow at the same time, so that
-//! this takes as long as the slowest.
+//! Slow clients, whose connections are ended. All of them run at the same time, so that the tests take as long as the
+//! slowest.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -8,24 +8,26 @@ use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::kit::SECRET;
-use crate::support::app::{TestApp, answer};
-use crate::wire::get;
+use test_kit::app::{TestApp, answer};
+use test_kit::requests::SECRET;
+use test_kit::wire::get;
 
-/// Beyond this, a connection counts as kept for ever: the longest limit is 15 s, and machines are busy.
+/// After this time, a connection counts as kept for ever: the longest limit is 15 s, and machines are busy.
 const FOR_EVER: Duration = Duration::from_secs(40);
 
-/// How one slow client fared.
+/// The outcome for one client.
 struct Fate {
     /// When the server ended the connection.
     ended: Option<Duration>,
+    /// When the first byte of an answer came, of a [`Slow`] client.
+    answered: Option<Duration>,
     heard: String,
 }
 
-/// A client that is no [`Slow`].
+/// A client other than [`Slow`].
 type Client = fn(&str) -> Fate;
 
-/// What one slow client does: what it sends at first, then again and again, and how often.
+/// What a slow client sends first, what it sends repeatedly, and at which interval.
 struct Slow {
     first: Vec<u8>,
     again: Vec<u8>,
@@ -45,32 +47,36 @@ impl Slow {
         Self { every: Duration::from_millis(5), ..self }
     }
 
-    /// Until the server has had enough.
+    /// Sends until the server ends the connection.
     fn run(&self, address: &str) -> Fate {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(self.every)).unwrap();
         stream.write_all(&self.first).unwrap();
         let (begun, mut heard, mut chunk) = (Instant::now(), Vec::new(), [0; 4096]);
+        let mut answered = None;
         let ended = loop {
             match stream.read(&mut chunk) {
                 Ok(0) => break Some(begun.elapsed()),
-                Ok(length) => heard.extend_from_slice(&chunk[..length]),
+                Ok(length) => {
+                    answered = answered.or(Some(begun.elapsed()));
+                    heard.extend_from_slice(&chunk[..length]);
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
                     break Some(begun.elapsed());
                 }
                 Err(_) => {}
             }
-            // That it cannot be sent any more is told by the next read.
+            // If writing fails, the next read says so.
             let _ = stream.write_all(&self.again);
             if begun.elapsed() > FOR_EVER {
                 break None;
             }
         };
-        Fate { ended, heard: String::from_utf8_lossy(&heard).into_owned() }
+        Fate { ended, answered, heard: String::from_utf8_lossy(&heard).into_owned() }
     }
 }
 
-/// Asks for a long document again and again and reads nothing.
+/// Requests a long document repeatedly and reads nothing.
 fn reads_nothing(address: &str) -> Fate {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
@@ -87,10 +93,10 @@ fn reads_nothing(address: &str) -> Fate {
             _ => {}
         }
     };
-    Fate { ended, heard: String::new() }
+    Fate { ended, answered: None, heard: String::new() }
 }
 
-/// Asks for a long document 400 times (50 MB), and reads it in pieces with pauses, for about 18 s.
+/// Requests a long document 400 times (50 MB), and reads it in pieces with pauses, for about 18 s.
 fn reads_slowly(address: &str) -> Fate {
     let mut stream = TcpStream::connect(address).unwrap();
     let mut writer = stream.try_clone().unwrap();
@@ -114,27 +120,27 @@ fn reads_slowly(address: &str) -> Fate {
         thread::sleep(Duration::from_millis(370));
     };
     let _ = asking.join();
-    Fate { ended, heard: tail }
+    Fate { ended, answered: None, heard: tail }
 }
 
-/// Asks every four seconds on one connection, for as long as any limit.
+/// Sends a request every four seconds on one connection, for longer than any limit.
 fn asks_now_and_then(address: &str) -> Fate {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let begun = Instant::now();
     for _ in 0..5 {
         stream.write_all(get("/nothing", "").as_bytes()).unwrap();
-        let heard = crate::wire::hear(&mut stream, 1);
+        let heard = test_kit::wire::hear(&mut stream, 1);
         if heard.answers.is_empty() {
-            return Fate { ended: Some(begun.elapsed()), heard: String::new() };
+            return Fate { ended: Some(begun.elapsed()), answered: None, heard: String::new() };
         }
         thread::sleep(Duration::from_secs(4));
     }
     let _ = stream.shutdown(Shutdown::Both);
-    Fate { ended: None, heard: "five answers".to_owned() }
+    Fate { ended: None, answered: None, heard: "five answers".to_owned() }
 }
 
-/// Asks twice on one connection, with more time between than a stranger has.
+/// Sends two requests on one connection, with a longer pause than an untrusted client may make.
 fn asks_again_after_a_while(address: &str) -> Fate {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -142,10 +148,10 @@ fn asks_again_after_a_while(address: &str) -> Fate {
     let mut heard = 0;
     for pause in [13, 0] {
         stream.write_all(get("/nothing", "").as_bytes()).unwrap();
-        heard += crate::wire::hear(&mut stream, 1).answers.len();
+        heard += test_kit::wire::hear(&mut stream, 1).answers.len();
         thread::sleep(Duration::from_secs(pause));
     }
-    Fate { ended: Some(begun.elapsed()), heard: format!("{heard} answers") }
+    Fate { ended: Some(begun.elapsed()), answered: None, heard: format!("{heard} answers") }
 }
 
 fn slow_clients() -> Vec<(&'static str, Slow)> {
@@ -181,12 +187,12 @@ fn slow_clients() -> Vec<(&'static str, Slow)> {
     ]
 }
 
-/// All of them at once, and people who sign in meanwhile.
+/// Runs all of them at once, while other clients sign in.
 static FATES: LazyLock<BTreeMap<&'static str, Fate>> = LazyLock::new(|| {
     let run = || {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        // Strangers connect by themselves, and a proxy.
+        // Untrusted clients connect to one server, a trusted proxy to another.
         let app = runtime.block_on(TestApp::with(&[("LINKGATE_TRUSTED_PROXIES", "192.0.2.1")]));
         let behind = runtime.block_on(TestApp::start());
         let address = app.url.trim_start_matches("http://").to_owned();
@@ -213,7 +219,7 @@ static FATES: LazyLock<BTreeMap<&'static str, Fate>> = LazyLock::new(|| {
         let half = Slow::trickling("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", "G");
         clients.push(("proxy with half a head", thread::spawn(move || half.run(&address_behind))));
         let (waited, signed_in) = runtime.block_on(async {
-            let attempt = app.script(SECRET).start(crate::kit::plain()).await;
+            let attempt = app.script(SECRET).start(test_kit::requests::plain()).await;
             let waiting = attempt.request(reqwest::Method::GET, "?wait=12&seen=pending");
             let waiting = tokio::spawn(async move { (answer(waiting).await, begun.elapsed()) });
             let mut signed_in = 0;
@@ -231,14 +237,17 @@ static FATES: LazyLock<BTreeMap<&'static str, Fate>> = LazyLock::new(|| {
         let mut fates: BTreeMap<_, _> =
             clients.into_iter().map(|(name, client)| (name, client.join().unwrap())).collect();
         let (waited, at) = waited;
-        fates.insert("waits", Fate { ended: Some(at), heard: format!("{} {}", waited.status, waited.raw) });
-        fates.insert("people", Fate { ended: None, heard: signed_in.to_string() });
-        for (name, Fate { ended, heard }) in &fates {
+        fates.insert(
+            "waits",
+            Fate { ended: Some(at), answered: None, heard: format!("{} {}", waited.status, waited.raw) },
+        );
+        fates.insert("people", Fate { ended: None, answered: None, heard: signed_in.to_string() });
+        for (name, Fate { ended, heard, .. }) in &fates {
             println!("{name}: {ended:?} {:?}", heard.lines().next().unwrap_or_default());
         }
         fates
     };
-    // The tests that wait for it have runtimes of their own.
+    // The tests that wait for it have their own runtimes.
     thread::spawn(run).join().unwrap()
 });
 
@@ -282,6 +291,8 @@ fn a_body_that_trickles_in_is_given_up_on_every_route_that_reads_one() {
             "{name}: {}",
             fate.heard
         );
+        let took = fate.answered.unwrap();
+        assert!((Duration::from_secs(9)..Duration::from_secs(13)).contains(&took), "{name}: {took:?}");
     }
 }
 

@@ -1,10 +1,10 @@
-//! What a clock must not tell. How long things take in fact is measured by `cargo run --release --example timing`.
+//! Response times must not reveal secrets. `cargo run --release --example timing` measures them.
 
 use std::time::{Duration, Instant};
 
-use crate::proxy::{Mode as Wire, Proxy};
-use crate::support::app::TestApp;
-use crate::support::smtp::Mode;
+use test_kit::app::TestApp;
+use test_kit::proxy::{Mode as Wire, Proxy};
+use test_kit::smtp::Mode;
 
 #[tokio::test]
 async fn a_recipient_that_the_relay_rejects_takes_as_long_as_one_that_it_accepts() {
@@ -12,13 +12,13 @@ async fn a_recipient_that_the_relay_rejects_takes_as_long_as_one_that_it_accepts
     // time, and a rejection three; with all commands in one write, each takes two.
     let reply = Duration::from_millis(150);
     for (pipelining, replies) in [(false, 4), (true, 2)] {
-        let sink = crate::support::smtp::Sink::start(Mode::Accept);
+        let sink = test_kit::smtp::Sink::start(Mode::Accept);
         sink.set_pipelining(pipelining);
         let proxy = Proxy::start(sink.address().port());
         let relay = format!("smtp://localhost:{}", proxy.port());
         let app = TestApp::with(&[("LINKGATE_MAIL_URL", &relay)]).await;
         proxy.set(Wire::Delay(reply));
-        // The first one connects; not it, but those after it are as usual as the rest.
+        // The first mail includes the connection, so it is not measured.
         for number in 0..4 {
             app.browser_at(&format!("203.0.{number}.7")).sign_in(&format!("ann{number}@example.com")).await;
         }
@@ -29,7 +29,7 @@ async fn a_recipient_that_the_relay_rejects_takes_as_long_as_one_that_it_accepts
             client.sign_in(&format!("ann{number}@example.com")).await;
             assert!(begun.elapsed() + Duration::from_millis(5) >= reply * replies, "{:?}", begun.elapsed());
         }
-        // They were rejected: nobody was sent a mail.
+        // They were rejected: no mail was sent.
         assert_eq!(sink.received_count(), 4);
     }
 }

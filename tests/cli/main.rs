@@ -1,4 +1,4 @@
-//! The command line, as a person or a script meets it: the real binary, its output and its exit code.
+//! The command line: the real binary, its output and its exit code.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::kit::{SECRET, assert_not_echoed, assert_untouched, plain_with};
-use crate::support::app::{TestApp, answer};
+use test_kit::app::{TestApp, answer};
+use test_kit::requests::{SECRET, assert_not_echoed, assert_untouched, plain_with};
 
 fn read(file: &str) -> Value {
     serde_json::from_str(file).unwrap()
@@ -59,7 +59,7 @@ async fn every_address_to_reject_is_refused_and_never_echoed() {
     for typed in list(&addresses()["reject"]) {
         for authorized in [false, true] {
             let request = app.script(SECRET).post("/v1/attempts");
-            let request = if authorized { super::kit::with_key(request) } else { request };
+            let request = if authorized { test_kit::requests::with_key(request) } else { request };
             let answer = answer(request.json(&plain_with(&json!({ "email_address": typed })))).await;
             assert_eq!(answer.status.as_u16(), 422, "{typed:?}: {}", answer.raw);
             answer.expect_problem(422, "invalid_email_address");

@@ -6,9 +6,9 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::json;
 
-use super::kit::{OTHER_SECRET, SECRET, plain, plain_with, start_raw, ticket, with_key};
-use crate::support::app::{Answer, REDIRECT, TestApp, answer};
-use crate::support::smtp::Mode;
+use test_kit::app::{Answer, REDIRECT, TestApp, answer};
+use test_kit::requests::{OTHER_SECRET, SECRET, plain, plain_with, start_raw, ticket, with_key};
+use test_kit::smtp::Mode;
 
 /// Codes that no request can reach, and why.
 pub(crate) const UNREACHABLE: &[(&str, &str)] = &[(
@@ -17,10 +17,10 @@ pub(crate) const UNREACHABLE: &[(&str, &str)] = &[(
      mail), so there is no legitimate way to it; that an unexplained 5xx becomes this document is the guard's",
 )];
 
-/// A test for each code, and the list of them.
+/// Defines a test for each code, and the list of codes.
 macro_rules! reached {
     ($($code:ident $status:literal $app:ident => $answer:block)*) => {
-        /// The codes that are reached below, with their statuses.
+        /// The codes that the tests below reach, with their statuses.
         pub(crate) const REACHED: &[(&str, u16)] = &[$((stringify!($code), $status),)*];
 
         mod every_code_is_reached_over_http {

@@ -1,4 +1,4 @@
-//! The API document against the routes, the codes and itself.
+//! `openapi.yaml` against the routes and the codes, and its consistency.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::codes::{REACHED, UNREACHABLE};
 use super::routes::{ROUTES, filled};
 use super::schema::{check, document, resolve};
-use crate::support::app::{TestApp, answer};
+use test_kit::app::{TestApp, answer};
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 

@@ -1,14 +1,14 @@
-//! Fields of bodies of the wrong type, form or size.
+//! Fields with values of the wrong type, form or size.
 
 use mailparse::MailHeaderMap as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::kit::{
+use test_kit::app::{API_KEY, REDIRECT, TestApp, answer};
+use test_kit::requests::{
     OTHER_SECRET, SECRET, assert_not_echoed, assert_untouched, plain, plain_with, start_raw, token_of,
     with_key,
 };
-use crate::support::app::{API_KEY, REDIRECT, TestApp, answer};
 
 #[tokio::test]
 async fn a_value_of_the_wrong_type_is_refused_in_each_field() {

@@ -1,4 +1,4 @@
-//! The headers of every answer, and those of a request that must not be believed.
+//! The headers of every response, and request headers that must not be trusted.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,11 +6,11 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::json;
 
-use super::kit::{SECRET, assert_not_echoed, plain, plain_with, token_of};
 use super::routes::{ROUTES, filled};
-use crate::support::app::{Answer, Client, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::app::{Answer, Client, ORIGIN, REDIRECT, TestApp, answer};
+use test_kit::requests::{SECRET, assert_not_echoed, plain, plain_with, token_of};
 
-/// What each answer carries, whatever it is.
+/// The headers of every response.
 #[track_caller]
 fn assert_hardened(answer: &Answer, https: bool, may_be_cached: bool) {
     let header = |name: &str| answer.header(name);
@@ -41,7 +41,7 @@ fn assert_hardened(answer: &Answer, https: bool, may_be_cached: bool) {
     }
 }
 
-/// Every kind of answer: each route with each method, found or not, good or bad.
+/// Every kind of response: each route with each method, and unknown ones.
 async fn each_answer(app: &TestApp, client: &Client) -> Vec<(String, Answer, bool)> {
     let mut answers = Vec::new();
     for (path, _) in ROUTES {
@@ -101,12 +101,11 @@ async fn behind_https_every_answer_says_so_and_cookies_belong_to_the_host_alone(
     assert_hardened(page.expect(200), true, false);
 }
 
-/// The texts between these tags of a page.
 fn inside<'p>(page: &'p str, open: &str, close: &str) -> Vec<&'p str> {
     page.split(open).skip(1).map(|rest| rest.split(close).next().unwrap()).collect()
 }
 
-/// Asserts that a page runs what it carries and nothing else, and has no foreign resource.
+/// Asserts that a page runs only its own inline scripts, and loads no foreign resource.
 #[track_caller]
 fn assert_closed(page: &Answer, form_action: &str) {
     let policy = page.header("content-security-policy");

@@ -1,9 +1,9 @@
-//! Headers, cookies, queries and paths of the wrong form.
+//! Malformed headers, cookies, queries and paths.
 
 use reqwest::Method;
 
-use super::kit::{OTHER_SECRET, SECRET, assert_no_mail, assert_not_echoed, assert_untouched, plain};
-use crate::support::app::{TestApp, answer};
+use test_kit::app::{TestApp, answer};
+use test_kit::requests::{OTHER_SECRET, SECRET, assert_no_mail, assert_not_echoed, assert_untouched, plain};
 
 #[tokio::test]
 async fn a_bad_client_secret_is_refused_and_never_taken_for_none() {
@@ -62,7 +62,7 @@ async fn a_client_cookie_that_makes_no_sense_or_stands_twice_counts_for_nothing(
         );
         let path = format!("/v1/attempts/{}/redeem", answer.text("id"));
         let redeem = script.post(&path).bearer_auth(answer.text("attempt_token"));
-        super::kit::assert_not_echoed(&crate::support::app::answer(redeem).await, SECRET);
+        test_kit::requests::assert_not_echoed(&test_kit::app::answer(redeem).await, SECRET);
     }
 }
 
@@ -112,11 +112,11 @@ async fn a_bad_wait_or_seen_is_refused_at_once_and_too_long_a_wait_is_cut() {
         answer.expect_problem(400, "invalid_request");
         assert_not_echoed(&answer, query);
     }
-    // A status that differs is told at once, however long the wait.
+    // If the status differs already, the answer comes at once.
     for query in ["?wait=31&seen=failed", "?wait=86400&seen=verified", "?seen=pending", "?wait=0"] {
         answer(attempt.request(Method::GET, query)).await.expect(200);
     }
-    // A preference that makes no sense is ignored (RFC 7240, section 2).
+    // A malformed preference is ignored (RFC 7240, section 2).
     for prefer in ["wait=x", "wait=", "respond-async", "wait=-5", "=;,wait", "wait=\"0\""] {
         let answer = answer(attempt.request(Method::GET, "").header("Prefer", prefer)).await;
         assert_eq!(answer.expect(200).body["status"], "pending");

@@ -1,7 +1,7 @@
-//! What `type` of a problem points to.
+//! The pages behind the `type` of problems.
 
 use super::codes::{REACHED, UNREACHABLE};
-use crate::support::app::{TestApp, answer};
+use test_kit::app::{TestApp, answer};
 
 fn all() -> Vec<(&'static str, u16)> {
     REACHED.iter().copied().chain(UNREACHABLE.iter().map(|(code, _)| (*code, 500))).collect()
@@ -51,6 +51,6 @@ async fn a_code_that_does_not_exist_has_no_page() {
     {
         let answer = answer(app.browser().get(&format!("/problems/{code}"))).await;
         answer.expect_problem(404, "not_found");
-        super::kit::assert_not_echoed(&answer, code);
+        test_kit::requests::assert_not_echoed(&answer, code);
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use super::kit::{assert_not_echoed, assert_untouched, raw};
-use crate::support::app::{TestApp, answer};
+use test_kit::app::{TestApp, answer};
+use test_kit::requests::{assert_not_echoed, assert_untouched};
+use test_kit::wire::ask_within;
 
 /// Every public path with its methods.
 pub(crate) const ROUTES: &[(&str, &[&str])] = &[
@@ -32,7 +33,7 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     ("/compat.js", &["GET", "HEAD"]),
 ];
 
-/// The path with something in the place of its parameters.
+/// The path with values for its parameters.
 pub(crate) fn filled(path: &str) -> String {
     path.replace("{id}", "att_00000000000000000000000000000000")
         .replace("{link_token}", "e30.e30.AAAA")
@@ -161,12 +162,13 @@ async fn the_operations_listener_is_another_one() {
 async fn odd_request_lines_are_refused_or_mean_what_they_say() {
     let app = TestApp::start().await;
     let patience = Duration::from_secs(3);
-    let send = async |line: &str| raw(&app, format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n"), patience).await;
+    let send =
+        async |line: &str| ask_within(&app, format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n"), patience).await;
     send("OPTIONS *").await.expect_problem(404, "not_found");
     send("GET http://evil.example/v1/session").await.expect_problem(401, "session_required");
     send("GET http://evil.example/elsewhere").await.expect_problem(404, "not_found");
     send("CONNECT evil.example:443").await.expect_problem(404, "not_found");
-    // Not HTTP at all: the framework answers without asking anybody; no document, and nothing of ours runs.
+    // Not HTTP: the framework answers on its own, without a problem document, and none of our code runs.
     for line in ["GET", "G\u{7f}T /", "GET /a b", "\u{1}"] {
         assert_eq!(send(line).await.status.as_u16(), 400, "{line:?}");
     }

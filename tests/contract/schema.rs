@@ -1,14 +1,13 @@
-//! A checker for the part of JSON Schema that the API document uses. A keyword that it does not know fails, so that
-//! nothing is passed over.
+//! A checker for the part of JSON Schema that `openapi.yaml` uses. An unknown keyword fails, so that nothing is ignored.
 
 use serde_json::Value;
 
-/// The API document.
+/// `openapi.yaml`.
 pub(crate) fn document() -> Value {
     serde_yaml_ng::from_str(include_str!("../../docs/openapi.yaml")).unwrap()
 }
 
-/// What `$ref` points to.
+/// The target of `$ref`.
 pub(crate) fn resolve<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
     match value["$ref"].as_str() {
         Some(pointer) => {
@@ -19,7 +18,7 @@ pub(crate) fn resolve<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
     }
 }
 
-/// Why `value` is not what the schema says, if it is not.
+/// Checks `value` against the schema; the error names the mismatch.
 pub(crate) fn check(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     let Some(keywords) = schema.as_object() else {
         return if schema == &Value::Bool(true) { Ok(()) } else { Err(format!("{at}: must not be there")) };
@@ -98,7 +97,7 @@ fn keyword_holds(
             let branch = if check(document, argument, value, at).is_ok() { "then" } else { "else" };
             return schema.get(branch).map_or(Ok(()), |branch| check(document, branch, value, at));
         }
-        // Judged with `if`, or said to people only.
+        // Checked with `if`, or for people only.
         "then" | "else" | "description" | "default" | "examples" | "example" | "discriminator" => true,
         other => panic!("{at}: {other} is unknown to this checker"),
     };
@@ -119,7 +118,7 @@ fn is_a(kind: &Value, value: &Value) -> bool {
 
 fn has_format(format: &str, text: &str) -> bool {
     match format {
-        // The API says that all times are in UTC.
+        // All times of the API are in UTC.
         "date-time" => chrono::DateTime::parse_from_rfc3339(text).is_ok() && text.ends_with('Z'),
         "uri" => url::Url::parse(text).is_ok(),
         "idn-email" => text.contains('@'),
@@ -127,7 +126,7 @@ fn has_format(format: &str, text: &str) -> bool {
     }
 }
 
-/// The small regular expressions of the document: `^`, literals, `[classes]`, `\.`, `{n}`, `{n,m}`, `+`, `*`, `?`, `$`.
+/// The regular expressions of the document: `^`, literals, `[classes]`, `\.`, `{n}`, `{n,m}`, `+`, `*`, `?`, `$`.
 fn matches(pattern: &str, text: &str) -> bool {
     let inner =
         pattern.strip_prefix('^').and_then(|rest| rest.strip_suffix('$')).expect("an anchored pattern");
@@ -142,7 +141,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     matches_from(&pieces, &text)
 }
 
-/// The ranges of a class, and how often one of it may stand there.
+/// The ranges of a class, and its repetitions.
 type Piece = (Vec<(char, char)>, usize, usize);
 
 fn atom(rest: &mut Vec<char>) -> Vec<(char, char)> {

@@ -1,5 +1,5 @@
-//! Real answers against the schemas of the API document: every required member is there, none that it does not have,
-//! and each of its type.
+//! Real responses against the schemas of `openapi.yaml`: every required field is present, none is unknown, and each has
+//! its type.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,12 +7,12 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::kit::{OTHER_SECRET, SECRET, plain, plain_with, session, ticket, verify_email, with_key};
 use super::schema::{check, document};
-use crate::support::app::{Answer, Attempt, REDIRECT, TestApp, answer};
-use crate::support::smtp::Mode;
+use test_kit::app::{Answer, Attempt, REDIRECT, TestApp, answer};
+use test_kit::requests::{OTHER_SECRET, SECRET, plain, plain_with, session, ticket, verify_email, with_key};
+use test_kit::smtp::Mode;
 
-/// Asserts that an answer is what the schema of this name says.
+/// Asserts that a response matches the schema with this name.
 #[track_caller]
 fn assert_is(answer: &Answer, name: &str) {
     assert_value_is(&answer.body, name);
@@ -26,7 +26,7 @@ fn assert_value_is(value: &Value, name: &str) {
     check(&document, schema, value, name).unwrap_or_else(|error| panic!("{error}\n{value:#}"));
 }
 
-/// The attempt as it is now, which must have this status.
+/// Reads the attempt and asserts its status.
 async fn assert_status(attempt: &Attempt, status: &str) -> Answer {
     let answer = attempt.status().await;
     assert_eq!(answer.expect(200).body["status"], status);
@@ -109,7 +109,7 @@ async fn an_attempt_whose_mail_was_rejected_or_whose_state_was_lost() {
     assert_is(rejected.resend().await.expect_problem(422, "mail_rejected"), "Problem");
     assert_eq!(assert_status(&rejected, "failed").await.body["failure"], "mail_rejected");
 
-    // Another replica with a store of its own knows nothing of it: as after a flush.
+    // A replica with another store does not know the attempt, as after a flush.
     let flushed = TestApp::with(&[("LINKGATE_PUBLIC_URL", &app.url)]).await;
     let path = format!("/v1/attempts/{}", rejected.id);
     let lost = answer(flushed.browser().get(&path).bearer_auth(&rejected.token)).await;

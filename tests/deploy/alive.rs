@@ -1,4 +1,4 @@
-//! The real binary in the environments of the manifests, asked what the probes ask.
+//! The real binary in the environments of the manifests, probed as Kubernetes does.
 
 use std::fs::File;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::environments::{BINARY, stand_ins, with_stand_ins};
-use crate::kit::{Objects, list, rendered, string};
-use crate::redis_server::{RedisServer, free_port};
+use crate::manifests::{Objects, list, rendered, string};
+use test_kit::redis_server::{RedisServer, free_port};
 
-/// How long a process may take to come up or to end, on the slowest machine.
+/// How long a process may take to start or to end, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A container of linkgate: its arguments, its environment and its probes, on loopback ports.
@@ -23,7 +23,7 @@ struct Container<'a> {
 }
 
 impl<'a> Container<'a> {
-    /// Starts it. Only where it listens, and what it is connected to, is other than in the manifests.
+    /// Starts it. Only its addresses and connections differ from the manifests.
     fn start(objects: &'a Objects, redis: Option<&RedisServer>) -> Self {
         let files = stand_ins();
         let (public, ops) = (free_port(), free_port());
@@ -51,7 +51,7 @@ impl<'a> Container<'a> {
         std::fs::read_to_string(self.files.path().join("log")).unwrap()
     }
 
-    /// What a probe of the manifest is answered; nothing while nobody listens.
+    /// The status of a probe of the manifest; nothing before the listener is open.
     async fn probe(&self, name: &str) -> Option<u16> {
         let asked = &self.objects.container()[name]["httpGet"];
         let port = match string(&asked["port"]) {
@@ -63,7 +63,7 @@ impl<'a> Container<'a> {
         Some(reqwest::get(format!("http://127.0.0.1:{port}{path}")).await.ok()?.status().as_u16())
     }
 
-    /// Waits until a probe is answered so.
+    /// Waits until a probe has this status.
     async fn until(&self, probe: &str, status: u16) {
         let begun = Instant::now();
         while self.probe(probe).await != Some(status) {
@@ -91,7 +91,7 @@ impl<'a> Container<'a> {
 
 impl Drop for Container<'_> {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -103,7 +103,7 @@ async fn the_probes_of_production_tell_starting_living_and_ready_apart() {
     let mut redis = RedisServer::start();
     redis.kill();
 
-    // Without Redis it starts and lives, and takes no traffic.
+    // Without Redis it starts and is alive, but not ready.
     let mut container = Container::start(&install, Some(&redis));
     container.until("startupProbe", 200).await;
     assert_eq!(container.probe("livenessProbe").await, Some(200));
@@ -112,14 +112,14 @@ async fn the_probes_of_production_tell_starting_living_and_ready_apart() {
     redis.start_again();
     container.until("readinessProbe", 200).await;
 
-    // An outage later on restarts nobody, and takes nobody out of the service: all replicas would go at once.
+    // A later outage restarts no replica, and removes none from the service: it would hit all replicas at once.
     redis.kill();
     for _ in 0..3 {
         assert_eq!(container.probe("livenessProbe").await, Some(200));
         assert_eq!(container.probe("readinessProbe").await, Some(200));
     }
 
-    // A pod that is to go says so at once, and goes by itself.
+    // A terminating pod becomes unready at once, and ends on its own.
     container.terminate();
     container.until("readinessProbe", 503).await;
     assert_eq!(container.probe("livenessProbe").await, Some(200));
@@ -132,7 +132,7 @@ async fn dev_serves_its_demo_with_nothing_but_what_the_overlay_gives_it() {
     let container = Container::start(&dev, None);
     container.until("startupProbe", 200).await;
     container.until("readinessProbe", 200).await;
-    // As it comes through `kubectl port-forward`: the demo sends those elsewhere who come by another name.
+    // As through `kubectl port-forward`: the demo redirects requests for another host name.
     let public_url = dev.environment()["LINKGATE_PUBLIC_URL"].clone();
     let host = public_url.trim_start_matches("http://");
     for path in ["/", "/dev/mailbox"] {

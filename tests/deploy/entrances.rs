@@ -1,13 +1,13 @@
-//! The ingress and the gateway: where people come in, and that those who wait are let wait.
+//! The ingress and the gateway: their routes, and timeouts that are long enough for long-polls.
 
 use serde_json::{Value, json};
 
-use crate::kit::{Faults, Objects, hold, list, string};
+use crate::manifests::{Faults, Objects, hold, list, string};
 
-/// The longest that a long-poll is held, in seconds (`http/status.rs`). Event streams say something more often.
+/// The longest long-poll, in seconds (`http/status.rs`). Event streams send something more often.
 const LONG_POLL: u64 = 30;
 
-/// The longest that anything else takes: a mail, in all (`docs/reliability.md`).
+/// The longest other request, in seconds: a mail, in all (`docs/reliability.md`).
 const LONGEST_ANSWER: u64 = 10;
 
 fn host(objects: &Objects) -> String {
@@ -65,8 +65,8 @@ fn the_ingress_lets_requests_wait_and_events_through_and_keeps_paths_out_of_its_
         faults
     }
     let ingress = "Ingress/linkgate/metadata/annotations";
-    // The names of annotations have a slash: the map is changed as a whole.
-    let annotations = &crate::kit::everything().get("Ingress", "linkgate")["metadata"]["annotations"];
+    // The names of annotations contain a slash, so the map is replaced as a whole.
+    let annotations = &crate::manifests::everything().get("Ingress", "linkgate")["metadata"]["annotations"];
     let with = |name: &str, value: &str| {
         let mut changed = annotations.clone();
         changed[name] = json!(value);

@@ -1,5 +1,4 @@
-//! The environment of each deployment, as the program itself reads it: `linkgate check-config`, with files that stand
-//! in for the secrets.
+//! The environment of each deployment, checked by `linkgate check-config`, with stand-ins for the secret files.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,21 +10,20 @@ use serde_json::Value;
 use serde_yaml_ng::Value as Yaml;
 use tempfile::TempDir;
 
-use crate::kit::{deployments, string, text};
+use crate::manifests::{deployments, string, text};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_linkgate");
 
 pub(crate) type Environment = BTreeMap<String, String>;
 
-/// A key for trying things out.
+/// A key for tests.
 const KEY: &str = "test:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
 
-/// The secret settings.
 pub(crate) fn secrets() -> impl Iterator<Item = &'static &'static Setting> {
     SETTINGS.iter().filter(|setting| setting.secret)
 }
 
-/// Files that stand in for the secrets, each by the name of its setting.
+/// Stand-ins for the secret files, by the name of the setting.
 pub(crate) fn stand_ins() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     for setting in secrets() {
@@ -39,7 +37,7 @@ pub(crate) fn stand_ins() -> TempDir {
     directory
 }
 
-/// The environment with its secret files replaced by those that stand in for them.
+/// The environment with the stand-ins for its secret files.
 pub(crate) fn with_stand_ins(mut environment: Environment, files: &Path) -> Environment {
     for (name, value) in &mut environment {
         let setting = name.strip_suffix(FILE_SUFFIX).filter(|name| secrets().any(|s| s.name == *name));
@@ -50,7 +48,7 @@ pub(crate) fn with_stand_ins(mut environment: Environment, files: &Path) -> Envi
     environment
 }
 
-/// What `linkgate check-config` says of an environment, without those settings of it that are not linkgate's.
+/// Runs `linkgate check-config` in an environment, without the variables that are not linkgate's.
 fn checked(environment: &Environment) -> (Option<i32>, String) {
     let output = Command::new(BINARY)
         .arg("check-config")
@@ -63,7 +61,7 @@ fn checked(environment: &Environment) -> (Option<i32>, String) {
     (output.status.code(), text(&output.stdout) + &text(&output.stderr))
 }
 
-/// Every environment there is, with where it is from, and whether the program is told to `serve`.
+/// Every environment, with its origin, and whether the command is `serve`.
 pub(crate) fn environments() -> Vec<(String, Environment, bool)> {
     let mut all = Vec::new();
     for objects in deployments() {
@@ -76,7 +74,7 @@ pub(crate) fn environments() -> Vec<(String, Environment, bool)> {
     all
 }
 
-/// The environment that `linkgate.service` gives, with its example of a file.
+/// The environment of `linkgate.service`, with its example file.
 fn unit() -> Environment {
     let unit = text("deploy/systemd/linkgate.service");
     let own = unit.lines().filter_map(|line| line.strip_prefix("Environment="));
@@ -105,7 +103,7 @@ fn compose() -> Vec<(String, Environment)> {
     found
 }
 
-/// A list or a map of variables, as compose takes them.
+/// A list or a map of variables, as compose accepts them.
 fn listed(environment: &Value) -> Environment {
     let value =
         |value: &Value| interpolated(&value.as_str().map_or_else(|| value.to_string(), str::to_owned));
@@ -118,7 +116,7 @@ fn listed(environment: &Value) -> Environment {
     }
 }
 
-/// A text with its variables at their defaults: `${NAME:-default}`. Others are empty, as compose takes them.
+/// A text with the defaults of its variables (`${NAME:-default}`). Variables without one are empty, as in compose.
 fn interpolated(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -144,12 +142,12 @@ fn every_environment_is_a_valid_configuration() {
     for (from, environment, serves) in environments() {
         let mut environment = with_stand_ins(environment, files.path());
         if !serves {
-            // Made by `linkgate dev` for each run.
+            // `linkgate dev` makes it for each run.
             environment.entry("LINKGATE_KEYS".to_owned()).or_insert_with(|| KEY.to_owned());
         }
         let (code, said) = checked(&environment);
         assert_eq!(code, Some(0), "{from}: {said}\n{environment:#?}");
-        // What is tried out on one's own machine may be warned about; what is meant for people may not.
+        // Warnings are allowed on a developer's machine, and not in production.
         let in_earnest = environment["LINKGATE_PUBLIC_URL"].starts_with("https://");
         assert!(!in_earnest || said == "configuration is valid\n", "{from}: {said}");
     }

@@ -1,13 +1,13 @@
-//! What is in `deploy/`, and `docker-compose.yml`: rendered, held to the schemas of the API, to what linkgate needs and
-//! to the settings that it has, and tried on the real binary.
+//! `deploy/` and `docker-compose.yml`: rendered, checked against the schemas of the API, the needs of linkgate and its
+//! settings, and tried on the real binary.
 //!
-//! What needs a tool that is not installed is skipped, and says so.
+//! A test that needs a tool which is not installed is skipped, and says so.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod alive;
 mod entrances;
 mod environments;
-mod kit;
+mod manifests;
 mod readme;
 mod rendering;
 mod scaling;
@@ -16,6 +16,3 @@ mod settings;
 mod systemd;
 mod traffic;
 mod workload;
-
-#[path = "../support/redis.rs"]
-mod redis_server;

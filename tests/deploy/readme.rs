@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
 use crate::environments::{BINARY, stand_ins, with_stand_ins};
-use crate::kit::{Objects, documents, everything, path, rendered, string, text};
+use crate::manifests::{Objects, documents, everything, path, rendered, string, text};
 
 fn readme() -> String {
     text("deploy/kubernetes/README.md")

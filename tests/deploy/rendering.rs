@@ -1,19 +1,19 @@
-//! What is kept in git and follows from something else, and that all of it is what the API takes.
+//! Committed files that are generated from others are up to date, and all manifests match the schemas of the API.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::kit::{Objects, deployments, documents, rendered, skipped, string, text};
+use crate::manifests::{Objects, deployments, documents, rendered, skipped, string, text};
 
-/// What the checker of schemas is made of.
+/// The packages of the schema checker.
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
-/// The oldest version of Kubernetes that the manifests are for, the one they were written with, and a later one.
+/// The oldest version of Kubernetes that the manifests support, the one they were written with, and a later one.
 const VERSIONS: [&str; 3] = ["1.27", "1.32", "1.36"];
 
-/// What is not Kubernetes' own, and so has no schema there.
+/// Kinds that are not Kubernetes' own, and have no schema there.
 const FOREIGN: [&str; 2] = ["monitoring.coreos.com/v1", "gateway.networking.k8s.io/v1"];
 
 #[test]
@@ -38,7 +38,7 @@ fn the_rules_of_the_operator_are_those_of_prometheus() {
 
 #[test]
 fn the_script_that_renders_makes_what_is_kept() {
-    // Of the overlay there is a test of its own; this is for the words around it.
+    // The overlay has its own test; this one is about the text around it.
     let script = text("deploy/kubernetes/render");
     for made in ["install.yaml", "components/monitoring/prometheus-rule.yaml"] {
         let kept = text(&format!("deploy/kubernetes/{made}"));
@@ -52,7 +52,7 @@ fn every_object_is_what_the_schemas_of_the_api_say() {
     let Some(python) = checker() else { return };
     let directory = tempfile::tempdir().unwrap();
     let check = |name: &str, objects: &[Value], version: &str| {
-        // In JSON: it reads YAML 1.1, in which `off` is no text.
+        // As JSON: the checker reads YAML 1.1, in which `off` is not a text.
         let file = directory.path().join("objects.yaml");
         let texts: Vec<String> = objects.iter().map(ToString::to_string).collect();
         std::fs::write(&file, texts.join("\n---\n")).unwrap();
@@ -71,7 +71,7 @@ fn every_object_is_what_the_schemas_of_the_api_say() {
         let (right, said) = check("all", &all, version);
         assert!(right, "Kubernetes {version}: {said}");
     }
-    // Misspelled, of the wrong type, and in the wrong place.
+    // A misspelled field, one of the wrong type, and one in the wrong place.
     for (place, value) in [
         ("spec/template/spec/terminationGracePeriod", json!(60)),
         ("spec/template/spec/containers/0/ports/0/containerPort", json!("8080")),
@@ -87,7 +87,7 @@ fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A Python with the checker, in a directory beside the build's. It is made once.
+/// A Python environment with the checker, in the build directory. It is made once.
 fn checker() -> Option<PathBuf> {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kubernetes-validate");
     let (python, stamp) = (directory.join("bin/python"), directory.join("requirements.txt"));

@@ -1,8 +1,8 @@
-//! How many replicas there are, where, and how few there may be.
+//! The number of replicas, their placement and their minimum.
 
 use serde_json::{Value, json};
 
-use crate::kit::{Faults, NAME, Objects, hold, list, string};
+use crate::manifests::{Faults, NAME, Objects, hold, list, string};
 
 #[test]
 fn production_has_three_replicas_and_grows_with_the_processors_used() {
@@ -130,7 +130,7 @@ fn replicas_are_spread_over_zones_and_nodes() {
             };
             faults.unless(found["maxSkew"] == 1, format!("unevenly over {key}"));
             faults.unless(found["whenUnsatisfiable"] == when, format!("{key}: not {when}"));
-            // Otherwise a node that takes no pods counts as one that has too few, and nothing can be placed.
+            // Otherwise a node that accepts no pods counts as one with too few, and no pod can be placed.
             faults.unless(found["nodeTaintsPolicy"] == "Honor", format!("{key}: tainted nodes count"));
             let versions = &found["matchLabelKeys"];
             faults.unless(*versions == json!(["pod-template-hash"]), format!("{key}: versions are mixed"));

@@ -1,12 +1,12 @@
-//! The Secret: files, readable for linkgate alone, that follow it when it changes.
+//! The Secret: files that only linkgate can read, and that follow its changes.
 
 use serde_json::{Value, json};
 
 use linkgate::config::{FILE_SUFFIX, SETTINGS};
 
-use crate::kit::{Faults, Objects, hold, list, string};
+use crate::manifests::{Faults, Objects, hold, list, string};
 
-/// Where its files are, by the mount of the volume that has them; none in dev.
+/// The directory of its files, from the mount of its volume; empty in dev.
 fn mounts(objects: &Objects) -> Vec<(&Value, &Value)> {
     let volumes = list(&objects.pod()["volumes"]).iter().filter(|volume| !volume["secret"].is_null());
     let all = list(&objects.container()["volumeMounts"]);
@@ -60,7 +60,7 @@ fn all_secrets_are_files_of_the_secret() {
 }
 
 fn map_name() -> String {
-    let source = &crate::kit::everything().container()["envFrom"][0]["configMapRef"]["name"];
+    let source = &crate::manifests::everything().container()["envFrom"][0]["configMapRef"]["name"];
     string(source).to_owned()
 }
 

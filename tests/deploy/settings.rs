@@ -1,7 +1,7 @@
-//! The settings that the files name, and those that linkgate has: none strays, none is missing.
+//! The files name no unknown setting, and miss none.
 //!
-//! The lists of settings in the environment files are made from the program's table. After a change to it,
-//! `BLESS=1 cargo test --test deploy settings` writes them anew.
+//! The lists of settings in the environment files are generated from the program's table. After a change to it,
+//! `BLESS=1 cargo test --test deploy settings` rewrites them.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -10,25 +10,25 @@ use std::path::{Path, PathBuf};
 use linkgate::config::{FILE_SUFFIX, PREFIX, SETTINGS};
 
 use crate::environments::{environments, secrets};
-use crate::kit::{path, text};
+use crate::manifests::{path, text};
 
 const BEGIN: &str = "# --- All other settings, with examples ---\n";
 
-/// Where each deployment's list of settings is, and in which directory it has its secrets.
+/// The file with each deployment's list of settings, and the directory of its secrets.
 const LISTS: [(&str, Option<&str>); 2] = [
     ("deploy/kubernetes/base/linkgate.env", Some("/run/secrets/linkgate")),
     // The secrets are in the unit.
     ("deploy/systemd/linkgate.env", None),
 ];
 
-/// What begins like a setting in this text.
+/// The words of a text that start like a setting.
 fn named(text: &str) -> BTreeSet<String> {
     let is_part = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     let mut names = BTreeSet::new();
     for (at, _) in text.match_indices(PREFIX) {
         let inside_another = text[..at].chars().next_back().is_some_and(|c| is_part(c) || c == '-');
         let name: String = text[at..].chars().take_while(|c| is_part(*c)).collect();
-        // `LINKGATE_*` and `LINKGATE_MAIL_…` name no setting.
+        // `LINKGATE_*` and `LINKGATE_MAIL_…` are not names of settings.
         if !inside_another && !name.ends_with('_') {
             names.insert(name);
         }
@@ -61,7 +61,7 @@ fn every_setting_that_a_file_of_the_deployment_or_a_document_names_exists() {
     files.extend(["README.md", "docker-compose.yml"].map(path));
     let mut names = 0;
     for file in files.iter().filter(|file| file.exists()) {
-        // Pictures and the like are no text.
+        // Images are not text.
         let Ok(text) = std::fs::read_to_string(file) else { continue };
         let found = named(&text);
         names += found.len();
@@ -94,7 +94,7 @@ fn every_environment_has_the_settings_that_are_required() {
     }
 }
 
-/// All settings that are not set above it, each as a comment with an example.
+/// All settings that the file does not set above the list, each as a comment with an example.
 fn list(above: &str, secrets: Option<&str>) -> String {
     let set: BTreeSet<&str> = above
         .lines()
@@ -134,7 +134,7 @@ fn list(above: &str, secrets: Option<&str>) -> String {
     text
 }
 
-/// What a secret is called as a file.
+/// The file name of a secret.
 pub(crate) fn slug(name: &str) -> String {
     name.trim_start_matches(PREFIX).to_lowercase().replace('_', "-")
 }
@@ -179,7 +179,7 @@ fn the_readme_puts_into_the_secret_what_is_read_from_it() {
         .filter_map(|rest| rest.split_once('='))
         .map(|(_, rest)| rest.split(['=', ' ', '\n']).next().unwrap())
         .collect();
-    let install = crate::kit::Objects::install().environment();
+    let install = crate::manifests::Objects::install().environment();
     let read = install.iter().filter(|(name, _)| name.ends_with(FILE_SUFFIX) && known().contains(*name));
     let read: BTreeSet<&str> = read.map(|(_, file)| file.rsplit('/').next().unwrap()).collect();
     assert_eq!(put, read);

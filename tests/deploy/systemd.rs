@@ -1,18 +1,18 @@
-//! The systemd unit: what systemd itself says of it, and what it must not lack.
+//! The systemd unit: systemd's own checks, and the settings that it must have.
 
 use std::process::{Command, Output};
 
 use crate::environments::BINARY;
-use crate::kit::{skipped, text};
+use crate::manifests::{skipped, text};
 
-/// The exposure that `systemd-analyze security` may give it, in tenths: below 1.5 of 10.
+/// The maximum exposure by `systemd-analyze security`, in tenths: below 1.5 of 10.
 const EXPOSURE: u32 = 15;
 
 fn unit() -> String {
     text("deploy/systemd/linkgate.service")
 }
 
-/// Runs `systemd-analyze` over a unit; `None` where it is not installed, or too old for credentials.
+/// Runs `systemd-analyze` on a unit; `None` if it is not installed, or too old for credentials.
 fn analyze(arguments: &[&str], unit: &str) -> Option<Output> {
     let version = Command::new("systemd-analyze").arg("--version").output();
     let version = version.ok().filter(|output| output.status.success()).and_then(|output| {
@@ -25,7 +25,7 @@ fn analyze(arguments: &[&str], unit: &str) -> Option<Output> {
     }
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("linkgate.service");
-    // It looks for the program where the unit says, and here that is where the build has put it.
+    // It searches for the program at the path in the unit, so that is the build's here.
     std::fs::write(&file, unit.replace("/usr/local/bin/linkgate", BINARY)).unwrap();
     Some(Command::new("systemd-analyze").args(arguments).arg(&file).output().unwrap())
 }
@@ -69,10 +69,10 @@ fn the_unit_stops_as_slowly_and_restarts_as_seldom_as_linkgate_wants() {
         let mut lines = unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         lines.next().unwrap_or_else(|| panic!("{name} is not set"))
     };
-    // LINKGATE_DRAIN_DELAY by default, and what requests in flight are given.
+    // The default of LINKGATE_DRAIN_DELAY, and the time for requests in flight.
     assert!(value("TimeoutStopSec").parse::<u32>().unwrap() > 5 + 30);
     assert_eq!((value("Restart"), value("RestartPreventExitStatus")), ("on-failure", "2"));
     assert_eq!(value("ExecStart"), "/usr/local/bin/linkgate serve");
-    // More than the 20,000 who may wait on one replica.
+    // More than the 20,000 requests that may wait on one replica.
     assert!(value("LimitNOFILE").parse::<u32>().unwrap() > 20_000 * 2);
 }

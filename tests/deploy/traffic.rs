@@ -1,8 +1,8 @@
-//! Who can reach what: services, network policies, the ingress and the gateway.
+//! Reachability: services, network policies, the ingress and the gateway.
 
 use serde_json::{Value, json};
 
-use crate::kit::{Faults, NAME, Objects, hold, list, selects, string};
+use crate::manifests::{Faults, NAME, Objects, hold, list, selects, string};
 
 #[test]
 fn every_selector_selects_the_pods() {
@@ -177,7 +177,7 @@ fn the_public_service_has_the_public_port_alone() {
     );
 }
 
-/// Where the rules of one direction of all policies for linkgate lead, as `peers:ports`.
+/// The rules of all policies for linkgate in one direction, as `peers:ports`.
 fn allowed(objects: &Objects, direction: &str, peers: &str) -> Vec<(Value, Vec<Value>)> {
     let policies = objects.of("NetworkPolicy");
     let rules = policies.flat_map(|policy| list(&policy["spec"][direction]));

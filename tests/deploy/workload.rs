@@ -1,24 +1,23 @@
-//! The Deployment: that it updates, stops, starts and is watched as linkgate wants to be, and may do no more than it
-//! must.
+//! The Deployment: its updates, start, stop and probes suit linkgate, and it has no more permissions than it needs.
 
 use serde_json::{Value, json};
 
-use crate::kit::{Faults, Objects, hold, list, string};
+use crate::manifests::{Faults, Objects, hold, list, string};
 
-/// What `linkgate serve` gives requests in flight after `LINKGATE_DRAIN_DELAY`, in seconds (`app.rs`).
+/// The time for requests in flight after `LINKGATE_DRAIN_DELAY`, in seconds (`app.rs`).
 const IN_FLIGHT: u64 = 30;
 
 /// How long `/readyz` takes at most while the store does not answer, in seconds (`docs/reliability.md`).
 const READYZ_WITHOUT_STORE: u64 = 2;
 
-/// What a replica takes: at rest, and for each request that waits, in KiB.
+/// The memory of an idle replica, and of each waiting request, in KiB.
 const AT_REST: u64 = 14 * 1024;
 const PER_WAITER: u64 = 20;
 
 /// How many requests may wait on one replica (`flow/waiters.rs`).
 const WAITERS: u64 = 20_000;
 
-/// How many the memory requested is for.
+/// How many waiting requests the requested memory is for.
 const WAITERS_REQUESTED: u64 = 2_500;
 
 #[test]
@@ -75,7 +74,7 @@ fn each_probe_asks_its_own_question_on_the_operations_port() {
             faults.unless(asked["path"] == path, format!("{probe} does not ask {path}"));
             faults.unless(asked["port"] == "ops", format!("{probe} does not ask the port called ops"));
         }
-        // The shortest time in which it may give up.
+        // The shortest time after which it may give up.
         let patience = |probe: &str| {
             let number = |name: &str, default| container[probe][name].as_u64().unwrap_or(default);
             number("periodSeconds", 10) * number("failureThreshold", 3)
@@ -148,7 +147,7 @@ fn memory(amount: &Value) -> u64 {
     number.parse::<u64>().map_or(0, |number| number * unit)
 }
 
-/// An amount of processors in thousandths.
+/// An amount of CPU in thousandths.
 fn processors(amount: &Value) -> u64 {
     let text = string(amount);
     match text.strip_suffix('m') {
@@ -208,7 +207,7 @@ fn memory_and_processors_are_requested_and_limited_to_what_was_measured() {
     );
 }
 
-/// The fields that the *restricted* Pod Security Standard asks for, and a read-only root.
+/// The fields that the *restricted* Pod Security Standard requires, and a read-only root.
 #[test]
 fn the_pod_is_of_the_restricted_profile() {
     fn property(objects: &Objects) -> Faults {
@@ -303,7 +302,7 @@ fn the_namespace_lets_no_pod_in_that_is_less_restricted() {
 }
 
 fn everything_namespace() -> String {
-    format!("Namespace/{}", string(&crate::kit::everything().deployment()["metadata"]["namespace"]))
+    format!("Namespace/{}", string(&crate::manifests::everything().deployment()["metadata"]["namespace"]))
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! The domain from outside: the case files of the contract, and properties that hold for any input.
-#![allow(clippy::expect_used, reason = "a test that cannot go on fails")]
+//! The public items of `domain`: the case files of the contract, and properties that hold for any input.
 
 use std::net::IpAddr;
 
@@ -58,13 +57,13 @@ fn every_redirect_url_to_accept_is_allowed_and_every_other_is_not() {
         assert_eq!(allow.check(text(case)).expect("a case to accept").as_str(), text(case));
     }
     for case in list(&cases["reject"]) {
-        // An array or null is no string: the types of the request refuse it, as the tests over HTTP show.
+        // An array or null is not a string: the types of the request refuse it, as the tests over HTTP show.
         let Some(input) = case.as_str() else { continue };
         assert!(allow.check(input).is_err(), "{case}");
     }
 }
 
-/// Text that is nearly an address: parts that matter, in any order.
+/// Text that is nearly an address: the relevant parts in any order.
 fn nearly_an_address() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         4 => Just("@".to_owned()),
@@ -79,7 +78,7 @@ fn nearly_an_address() -> impl Strategy<Value = String> {
     prop::collection::vec(part, 0..16).prop_map(|parts| parts.concat())
 }
 
-/// Text that often is an address, with a domain of odd letters.
+/// Text that is often an address, with a domain of unusual letters.
 fn often_an_address() -> impl Strategy<Value = String> {
     "[a-zA-Z]{1,5}@([a-zA-Zà-ÿÀ-ÖΑ-Ωα-ωА-я0-9]{1,8}|\\PC{1,3}|xn--[a-z0-9]{1,6})\\.(com|рф|\\pL{2})"
 }

@@ -1,5 +1,5 @@
-//! Everything at once: replicas die at random moments and connections to Redis are reset all the time, under a stream
-//! of people who do again what failed.
+//! All faults at once: replicas are killed at random and connections to Redis are reset all the time, while clients sign
+//! in and retry what failed.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
@@ -10,17 +10,17 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::fleet::Fleet;
 use crate::people::{Ledger, NEAR, client, insist, path_of, start_request, started};
-use crate::support::app::{API_KEY, Client};
+use test_kit::app::{API_KEY, Client};
+use test_kit::fleet::Fleet;
 
-/// How long people go on beginning.
+/// How long clients start new attempts.
 const STREAM: Duration = Duration::from_secs(12);
 
 /// How often each connection to Redis is reset.
 const RESETS: Duration = Duration::from_millis(200);
 
-/// Numbers that a seed makes (`SplitMix64`).
+/// A generator of pseudo-random numbers (`SplitMix64`).
 struct Random(u64);
 
 impl Random {
@@ -33,7 +33,7 @@ impl Random {
     }
 }
 
-/// One person's sign-in, with two openers who both press, whatever happens on the way.
+/// One sign-in, with two openers who both confirm, and retries until it succeeds.
 async fn person(url: &str, email: &str, with_ticket: bool, ledger: &Ledger) {
     let (requester, first, second) = (client(url, NEAR), client(url, NEAR), client(url, NEAR));
     let options = json!({ "ticket": with_ticket });
@@ -68,7 +68,7 @@ async fn person(url: &str, email: &str, with_ticket: bool, ledger: &Ledger) {
         }
     };
     let (one, other, told) = tokio::join!(press(&first, "first"), press(&second, "second"), waiting);
-    // Nobody is told that a link was used which nobody used.
+    // `link_already_used` is reported only for a link that was used.
     let ((Some(success), None) | (None, Some(success))) = (one, other) else {
         panic!("{email}: not exactly one success; {}", told.raw);
     };
@@ -83,7 +83,7 @@ async fn person(url: &str, email: &str, with_ticket: bool, ledger: &Ledger) {
     }
 }
 
-/// A ticket works once, or, when the first answer to it was lost, not at all.
+/// A ticket works once, or not at all if the first answer was lost.
 async fn redeem_ticket(back_end: &Client, id: &str, redirect: &str, ledger: &Ledger) {
     let redirect = url::Url::parse(redirect).unwrap();
     let ticket = redirect.query_pairs().find(|(name, _)| name == "__linkgate_ticket").unwrap().1.into_owned();
@@ -111,7 +111,7 @@ async fn dying_replicas_and_resets_double_no_success_and_leave_nobody_waiting() 
     let resetting = std::thread::spawn(move || {
         while !ends.load(Ordering::Relaxed) {
             std::thread::sleep(RESETS);
-            proxies.iter().for_each(crate::proxy::Proxy::cut);
+            proxies.iter().for_each(test_kit::proxy::Proxy::cut);
             count.fetch_add(proxies.len(), Ordering::Relaxed);
         }
     });
@@ -150,7 +150,7 @@ async fn dying_replicas_and_resets_double_no_success_and_leave_nobody_waiting() 
     over.store(true, Ordering::Relaxed);
     resetting.join().unwrap();
     let replicas = tokio::task::block_in_place(|| killing.join().unwrap());
-    let logs: String = replicas.iter().map(crate::fleet::Replica::log).collect();
+    let logs: String = replicas.iter().map(test_kit::fleet::Replica::log).collect();
     assert!(!logs.contains("panicked"), "{logs}");
     for result in results {
         result.unwrap();

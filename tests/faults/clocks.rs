@@ -5,10 +5,10 @@ use linkgate::clock::{Clock as _, ManualClock};
 use serde_json::json;
 
 use crate::people::{NEAR, client, path_of, start_by_key, start_request, started, try_answer};
-use crate::redis_server::RedisServer;
-use crate::support::app::{Client, TestApp, noon};
+use test_kit::app::{Client, TestApp, noon};
+use test_kit::redis_server::RedisServer;
 
-/// Two replicas of one deployment, on clocks of their own.
+/// Two replicas of one deployment, with different clocks.
 fn replica(redis: &RedisServer, clock: &ManualClock) -> TestApp {
     let settings =
         [("LINKGATE_STORE_URL", redis.url()), ("LINKGATE_PUBLIC_URL", "http://127.0.0.1:8080".to_owned())];
@@ -30,7 +30,7 @@ async fn clocks_two_minutes_apart_never_prolong_a_link_beyond_its_life_and_that_
         at_behind.describe(&links[0].1).await.confirmation(),
         at_behind.describe(&links[1].1).await.confirmation(),
     ];
-    // Minutes after the start, and whether the link of each replica works on each.
+    // Minutes after the start, and whether the link of either replica works on the other.
     let expected = [
         (0, [true, true], [true, true]),
         (7, [true, true], [true, true]),
@@ -52,7 +52,7 @@ async fn clocks_two_minutes_apart_never_prolong_a_link_beyond_its_life_and_that_
             }
         }
     }
-    // Nor does any replica take its confirmation any more.
+    // No replica accepts its confirmation any more.
     for (link, press) in links.iter().map(|(_, link)| link).zip(&presses) {
         for opener in [&at_behind, &at_ahead] {
             opener.decide_json(link, "approve", press).await.expect_problem(410, "link_expired");
@@ -60,7 +60,7 @@ async fn clocks_two_minutes_apart_never_prolong_a_link_beyond_its_life_and_that_
     }
 }
 
-/// Everything a person does, on whatever clock: there is an answer to each request, and it is no defect.
+/// Runs a whole sign-in on any clock: every request is answered, and not with `internal`.
 async fn everything(app: &TestApp, now: DateTime<Utc>) {
     let person = client(&app.url, NEAR);
     let sound = async |what: &str, request: reqwest::RequestBuilder| {
@@ -91,7 +91,7 @@ async fn everything(app: &TestApp, now: DateTime<Utc>) {
     sound("sign out", person.request(reqwest::Method::DELETE, "/v1/session").json(&renewal)).await;
 }
 
-/// What was begun before a step of the clock, asked for after it.
+/// An attempt that was started before the clock changes is read after it.
 async fn begun_before(requester: &Client) -> impl AsyncFn(&str) + use<> {
     let (attempt, link) = start_by_key(requester, "before@example.com", json!({})).await;
     let (requester, path) = (requester.clone(), path_of(&link));

@@ -1,4 +1,4 @@
-//! SIGTERM: readiness off first, the listener open for a while, everybody answered, exit 0.
+//! SIGTERM: readiness ends first, the listener stays open for a while, every request is answered, the exit code is 0.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::fleet::{Fleet, Replica};
 use crate::people::{Ledger, NEAR, client, path_of, start_by_key, start_request, started, try_answer};
-use crate::redis_server::RedisServer;
-use crate::support::app::{Client, answer};
+use test_kit::app::{Client, answer};
+use test_kit::fleet::{Fleet, Replica};
+use test_kit::redis_server::RedisServer;
 
 fn alone(redis: &RedisServer, delay: &str) -> Replica {
     Replica::start(&[
@@ -42,7 +42,7 @@ async fn on_sigterm_readiness_goes_first_and_whoever_waits_is_answered() {
     replica.until_probe("/readyz", 503).await;
     assert!(replica.probe("/readyz").await.1.contains("\"draining\":true"));
     assert_eq!(replica.probe("/livez").await.0, 200);
-    // Who comes all the same is served; who would wait is not held.
+    // New requests are served; long-polls return at once.
     while begun.elapsed() < Duration::from_millis(1500) {
         let answer = attempt.wait("pending").await;
         assert_eq!(answer.expect(200).body["status"], "pending");
@@ -88,7 +88,7 @@ async fn requests_in_flight_finish_and_a_second_signal_does_not_wait_for_them() 
         let requester = client(&replica.url(), NEAR);
         let (attempt, link) = start_by_key(&requester, "ann@example.com", json!({})).await;
         let confirmation = requester.describe(&path_of(&link)).await.confirmation();
-        // The store keeps the request in flight.
+        // The store delays the request, which stays in flight.
         redis.pause();
         let body = json!({ "decision": "approve", "confirmation": confirmation });
         let request = requester.post(&path_of(&link)).json(&body);
@@ -99,7 +99,7 @@ async fn requests_in_flight_finish_and_a_second_signal_does_not_wait_for_them() 
         tokio::time::sleep(Duration::from_millis(200)).await;
         if impatient {
             replica.signal("TERM");
-            // Not by the signal, nor by a failure.
+            // Ended neither by the signal nor by a failure.
             assert_eq!(replica.ended().code(), Some(0), "{}", replica.log());
             println!("ended {:?} after the first of two signals", begun.elapsed());
             assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
@@ -115,7 +115,7 @@ async fn requests_in_flight_finish_and_a_second_signal_does_not_wait_for_them() 
     }
 }
 
-/// People who sign in, one after the other, until they are told to stop. Nothing is done again: every request counts.
+/// Clients that sign in, one after the other, until `stop` is set. They retry nothing: every request has to succeed.
 pub(crate) async fn stream(
     url: String,
     lane: usize,
@@ -123,7 +123,7 @@ pub(crate) async fn stream(
     count: Arc<AtomicUsize>,
     ledger: Arc<Ledger>,
 ) {
-    // One keeps its connections, as most clients do; the others do not.
+    // One client keeps its connections, as most do; the others do not.
     let fresh = |email: &str| {
         let secret = format!("secret-of-{email:-<32}").replace(['@', '.'], "_");
         if lane.is_multiple_of(2) {
@@ -154,7 +154,7 @@ pub(crate) async fn stream(
             ledger.confirmed(&attempt.id, "the opener");
         };
         let (told, ()) = tokio::join!(waiting, opening);
-        // A replica that drains answers early: the requester asks again.
+        // A draining replica answers early, and the requester polls again.
         let mut told = told;
         while told.expect(200).body["status"] == "pending" {
             told = answer_of("wait again", attempt.request(reqwest::Method::GET, "?wait=20")).await;
@@ -194,7 +194,7 @@ async fn a_rolling_restart_fails_no_request() {
         "three replicas restarted in {took:?} under {requests} requests, none failed; attempts: {ends:?}"
     );
     assert!(ends.len() == 1 && ends["verified"] > 20, "{ends:?}");
-    // And all of them serve again.
+    // All replicas serve again.
     for replica in &fleet.replicas {
         answer(client(&replica.url(), NEAR).get("/.well-known/jwks.json")).await.expect(200);
     }

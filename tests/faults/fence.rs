@@ -1,13 +1,13 @@
-//! What is lost with the store is lost for good: no used link comes back, and who waits is told.
+//! State that the store loses is lost for good: no used link works again, and waiting requesters learn of it.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::fleet::{Fleet, reads_of, until_read_after};
 use crate::people::{NEAR, client, insist, path_of, start_by_key};
+use test_kit::fleet::{Fleet, reads_of, until_read_after};
 
-/// Does this to the store between the confirmation of one attempt and everything else.
+/// Runs `fault` on the fleet after one attempt was confirmed, and checks everything else afterwards.
 async fn what_was_used_stays_used(name: &str, save: bool, fault: impl FnOnce(&mut Fleet)) {
     let mut fleet = Fleet::with(2, &[]).await;
     let url = fleet.url();
@@ -45,7 +45,7 @@ async fn what_was_used_stays_used(name: &str, save: bool, fault: impl FnOnce(&mu
             let refused = insist("confirm", || who.post(path).json(&body)).await;
             refused.expect_problem(410, "link_expired");
         }
-        // A page that the store did not answer for in time shows itself without its word.
+        // If the store does not reply in time, the page is shown without its state.
         let begun = Instant::now();
         loop {
             let page = insist("open", || who.get(path).header("Accept", "application/json")).await;
@@ -63,7 +63,7 @@ async fn what_was_used_stays_used(name: &str, save: bool, fault: impl FnOnce(&mu
             .await
             .expect_problem(409, "attempt_not_verified");
     }
-    // And what begins now works.
+    // New attempts work.
     let (attempt, link) = start_by_key(&requester, "after@example.com", json!({})).await;
     crate::people::confirm(&opener, &link).await.expect(200);
     assert_eq!(attempt.status().await.body["status"], "verified");
@@ -98,7 +98,7 @@ async fn after_a_restore_from_before_the_confirmation_no_used_link_works_again()
     .await;
 }
 
-/// The counterexample: it is the fence that holds the test before this one.
+/// The counterexample: without the fence, the test before this one fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_fence_a_restored_link_works_again() {
     let mut fleet = Fleet::with(1, &[("LINKGATE_STORE_FENCE", "off")]).await;

@@ -1,5 +1,5 @@
-//! A hop before Redis that understands it: servers that answer every command with an error of Redis's own, and
-//! subscriptions that bring nothing, on connections that work otherwise.
+//! A hop before Redis that understands its protocol: it replies to every command with an error of Redis, or drops
+//! publications, on connections that work otherwise.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,29 +10,29 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What the hop does, to connections there are and to those to come.
+/// What the hop does on open and on new connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Says {
-    /// What Redis says.
+    /// Passes replies on.
     Itself,
-    /// This error to every command that is about data; the handshake passes.
+    /// Replies with this error to every command on data; the handshake passes.
     Error(&'static str),
-    /// What Redis says, but not how a script ended: the connection ends instead. So many scripts before it are told.
+    /// Passes the replies of this many scripts on, then closes the connection instead of the next one.
     NotHowAScriptEnds(usize),
-    /// What Redis says, but for what it publishes.
+    /// Drops publications.
     NoNews,
-    /// What Redis says, so much later; replies do not wait for each other.
+    /// Delays each reply, independently of others.
     Late(Duration),
 }
 
-/// See the module. It ends with its owner.
+/// The hop; it ends when it is dropped.
 pub(crate) struct Interpreter {
     port: u16,
     says: watch::Sender<Says>,
 }
 
 impl Interpreter {
-    /// Before this port.
+    /// Starts a hop before this port.
     pub(crate) fn start(target: u16) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -57,12 +57,12 @@ impl Interpreter {
         Self { port, says }
     }
 
-    /// Where it listens.
+    /// The port it listens on.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Does this from now on.
+    /// Changes the mode, for open connections, too.
     pub(crate) fn set(&self, says: Says) {
         self.says.send_replace(says);
     }
@@ -73,7 +73,7 @@ async fn serve(client: TcpStream, target: u16, says: watch::Receiver<Says>) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (mut from_client, to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    // One task writes to the client, whoever has something for it.
+    // One task writes everything to the client.
     let (outbox, letters) = tokio::sync::mpsc::unbounded_channel::<(tokio::time::Instant, Vec<u8>)>();
     let writer = tokio::spawn(deliver(letters, to_client));
     let silent = AtomicBool::new(false);
@@ -120,7 +120,7 @@ async fn serve(client: TcpStream, target: u16, says: watch::Receiver<Says>) {
                 continue;
             }
             let due = match *says.borrow() {
-                // What is published comes in pieces of its own: nothing else is under way at that time.
+                // Publications come in separate pieces: nothing else is in flight at that time.
                 Says::NoNews if piece.starts_with(b">3\r\n$7\r\nmessage\r\n") => continue,
                 Says::Late(by) => tokio::time::Instant::now() + by,
                 _ => tokio::time::Instant::now(),
@@ -149,7 +149,7 @@ async fn deliver(
     }
 }
 
-/// What a server that loads its data, or a replica, answers all the same.
+/// The commands that a server still answers while it loads its data, or as a replica.
 fn is_handshake(command: &[u8]) -> bool {
     is_one_of(command, &["HELLO", "CLIENT", "SUBSCRIBE", "AUTH"])
 }
@@ -165,7 +165,7 @@ fn is_one_of(command: &[u8], words: &[&str]) -> bool {
     })
 }
 
-/// Where the first command ends (an array of bulk strings), if it is all there.
+/// The end of the first command (an array of bulk strings), if it is complete.
 fn command_end(buffer: &[u8]) -> Option<usize> {
     let line = |from: usize| {
         let end = buffer[from..].windows(2).position(|pair| pair == b"\r\n")? + from;

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::draining::stream;
-use crate::fleet::{Fleet, KEY};
 use crate::people::{Ledger, NEAR, client, start_request};
-use crate::support::app::answer;
+use test_kit::app::answer;
+use test_kit::fleet::{Fleet, KEY};
 
 const NEXT: &str = "next:YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXowMTIzNDU";
 
-/// Mounts this as Kubernetes mounts a Secret: the file is a link through a directory that is swapped as a whole.
+/// Mounts a file as Kubernetes mounts a Secret: through a symbolic link to a directory that is swapped as a whole.
 fn mount(directory: &Path, version: &str, keys: &str) {
     let data = directory.join(format!("..{version}"));
     std::fs::create_dir(&data).unwrap();
@@ -73,7 +73,7 @@ async fn new_keys_under_load_fail_no_request_and_a_broken_file_changes_nothing()
         .map(|lane| tokio::spawn(stream(fleet.url(), lane, stop.clone(), count.clone(), ledger.clone())))
         .collect();
 
-    // As docs/operations.md says for keys from the environment: at the end first, on top once all replicas have it.
+    // As the documentation says for several replicas: append the key first, and move it to the top once all have it.
     mount(directory.path(), "v2", &format!("{KEY},{NEXT}"));
     until_published(&fleet, &["test", "next"]).await;
     mount(directory.path(), "v3", &format!("{NEXT},{KEY}"));
@@ -88,7 +88,7 @@ async fn new_keys_under_load_fail_no_request_and_a_broken_file_changes_nothing()
         assert!(!replica.log().contains("tooshort") && replica.log().contains("ERROR"), "{}", replica.log());
     }
 
-    // A plain file in its place, which is written in place later on.
+    // A plain file, which is overwritten later.
     std::fs::remove_file(&file).unwrap();
     std::fs::write(&file, format!("{NEXT},{KEY}\n")).unwrap();
     until_logged(&fleet, "its keys are in use", 3).await;
@@ -96,7 +96,7 @@ async fn new_keys_under_load_fail_no_request_and_a_broken_file_changes_nothing()
     std::fs::write(&file, format!("{NEXT},{KEY},{third}\n")).unwrap();
     until_published(&fleet, &["test", "next", "third"]).await;
 
-    // One that nobody has heard of is on top at once: it is published, and the old one signs on.
+    // An unknown key is on top at once: it is published, and the old one keeps signing.
     let fourth = KEY.replace("test:", "fourth:").replace("MDEy", "NDEy");
     std::fs::write(&file, format!("{fourth},{NEXT},{KEY}\n")).unwrap();
     until_published(&fleet, &["test", "next", "fourth"]).await;

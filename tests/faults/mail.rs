@@ -1,14 +1,14 @@
-//! A relay that is down, silent or hangs up: 503 within 10 s, no attempt is left, and an older link goes on working.
+//! A relay that is down, silent or hangs up: 503 within 10 s, no attempt remains, and an older link keeps working.
 
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::redis_server::RedisServer;
-use crate::support::app::{TestApp, answer};
-use crate::support::smtp::Mode;
-use crate::support::waiting::until;
+use test_kit::app::{TestApp, answer};
+use test_kit::redis_server::RedisServer;
+use test_kit::smtp::Mode;
+use test_kit::waiting::until;
 
 /// How a relay fails.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,4 +1,4 @@
-//! Each step times each fault: what comes of it is the table in `docs/reliability.md`, which is read here.
+//! Every step under every fault, held to the table in `docs/reliability.md`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,18 +9,17 @@ use tokio::sync::Semaphore;
 use crate::interpreter::Says;
 use crate::matrix_steps::{Bench, PASSWORD, Step, prepare};
 use crate::people::{insist, try_answer};
-use crate::proxy::Mode;
-use crate::support::app::Answer;
+use test_kit::app::Answer;
+use test_kit::proxy::Mode;
 
 const DOCUMENT: &str = include_str!("../../docs/reliability.md");
 
-/// The longest that an answer may take.
 const BOUND: Duration = Duration::from_millis(2500);
 
 /// How long each fault lasts at least.
 const HELD: Duration = Duration::from_millis(1800);
 
-/// The table: by fault and step, what is written.
+/// The cells of the table, by fault and step.
 fn table() -> BTreeMap<(String, String), String> {
     let text = DOCUMENT.split("<!-- faults -->").nth(1).unwrap().split("<!-- /faults -->").next().unwrap();
     let cells = |line: &str| -> Vec<String> {
@@ -75,7 +74,7 @@ fn begin(bench: &mut Bench, fault: &str) {
     }
 }
 
-/// Ends whatever fault there is.
+/// Ends the fault.
 fn end(bench: &mut Bench, fault: &str) {
     bench.proxy.set(Mode::Pass);
     bench.hop.set(Says::Itself);
@@ -92,7 +91,7 @@ fn end(bench: &mut Bench, fault: &str) {
     }
 }
 
-/// An answer in the words of the table. One that fails is whole.
+/// An answer in the words of the table; a failure has to be a complete problem.
 fn word(step: &str, answer: &Answer) -> String {
     let status = answer.status.as_u16();
     if step.starts_with('/') {
@@ -112,25 +111,25 @@ fn word(step: &str, answer: &Answer) -> String {
     }
 }
 
-/// The same request, now that the fault has ended.
+/// The same request after the fault.
 async fn as_before(step: &Step) -> Answer {
     loop {
         let after = insist(step.name, &step.request).await;
-        // The probe says 503 without a problem.
+        // The probe's 503 has no problem body.
         if !(step.name == "/readyz" && after.status == 503) {
             return after;
         }
     }
 }
 
-/// What comes of all steps under one fault.
+/// The results of all steps under one fault.
 async fn outcomes(fault: &str) -> BTreeMap<String, String> {
     let mut bench = Bench::start().await;
     let (steps, poll) = prepare(&bench).await;
     let begun = Instant::now();
     begin(&mut bench, fault);
     if fault == "refused" {
-        // Until the replica has noticed.
+        // Wait until the replica has noticed.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let asked = steps.into_iter().map(|step| {
@@ -148,7 +147,7 @@ async fn outcomes(fault: &str) -> BTreeMap<String, String> {
     for asked in asked {
         during.push(asked.await.unwrap());
     }
-    // Long enough for all that is waited for to be read again.
+    // Long enough for every awaited attempt to be read again.
     tokio::time::sleep(HELD.saturating_sub(begun.elapsed())).await;
     let waits = !poll.answer.is_finished();
     end(&mut bench, fault);
@@ -203,7 +202,7 @@ async fn each_step_under_each_fault_comes_out_as_the_document_says() {
         let (words, fault) = running.await.unwrap();
         for (step, cell) in words {
             let written = &table[&(fault.clone(), step.clone())];
-            // Whether a ticket was spent before its answer was lost, is luck.
+            // Whether the ticket was spent before its answer was lost depends on timing.
             let spent = written.strip_suffix(" *").map(|word| format!("{word} → 410 ticket_invalid"));
             if written.trim_end_matches(" *") != cell && spent.as_deref() != Some(&cell) {
                 differences.push(format!("{fault} × {step}: written {written:?}, is {cell:?}"));

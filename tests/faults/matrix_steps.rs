@@ -1,23 +1,23 @@
-//! The steps of the matrix: a replica of its own, with an attempt in each stage, and the request that each step is.
+//! The steps of the matrix: a replica with an attempt in each stage, and the request of each step.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use crate::fleet::{Replica, reads_of, until_read_after};
 use crate::interpreter::Interpreter;
 use crate::people::{FAR, NEAR, back_end, client, confirm, path_of, start_by_key, start_request, try_answer};
-use crate::proxy::Proxy;
-use crate::redis_server::RedisServer;
-use crate::support::app::{API_KEY, Answer, Attempt, Client};
+use test_kit::app::{API_KEY, Answer, Attempt, Client};
+use test_kit::fleet::{Replica, reads_of, until_read_after};
+use test_kit::proxy::Proxy;
+use test_kit::redis_server::RedisServer;
 
 /// The password of the store.
 pub(crate) const PASSWORD: &str = "of-the-matrix";
 
-/// A replica, behind which everything can fail.
+/// A replica whose store and relay can fail.
 pub(crate) struct Bench {
     pub(crate) redis: RedisServer,
-    /// Signed on before the password changes.
+    /// Authenticated before the password changes.
     pub(crate) admin: redis::Connection,
     pub(crate) proxy: Proxy,
     pub(crate) hop: Interpreter,
@@ -40,15 +40,15 @@ impl Bench {
     }
 }
 
-/// One request, to be sent as often as one likes.
+/// One request, which can be sent repeatedly.
 pub(crate) struct Step {
     pub(crate) name: &'static str,
-    /// What it gets when nothing is wrong.
+    /// The status without a fault.
     pub(crate) normal: u16,
     pub(crate) request: Box<dyn Fn() -> RequestBuilder + Send + Sync>,
 }
 
-/// The long poll that is under way.
+/// The long-poll in flight.
 pub(crate) struct LongPoll {
     pub(crate) answer: JoinHandle<Option<Answer>>,
     opener: Client,
@@ -57,13 +57,12 @@ pub(crate) struct LongPoll {
 }
 
 impl LongPoll {
-    /// What the opener does.
+    /// The opener's step.
     pub(crate) fn confirmation(&self) -> RequestBuilder {
         self.opener.post(&self.path).json(&json!({ "decision": "approve", "confirmation": self.press }))
     }
 }
 
-/// All steps, prepared.
 pub(crate) async fn prepare(bench: &Bench) -> (Vec<Step>, LongPoll) {
     let url = bench.replica.url();
     let (requester, near, far) = (client(&url, NEAR), client(&url, NEAR), client(&url, FAR));

@@ -1,5 +1,5 @@
-//! A store between the service and a real one: commands that never arrive, replies that are lost, and, to show that
-//! the tests would notice, a consume that is not atomic.
+//! A store in front of a real one that loses commands and replies. To show that the tests would notice, its consume can
+//! be made non-atomic.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use linkgate::store::{
 };
 use tokio::sync::broadcast;
 
-/// What becomes of a command.
+/// The fate of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     Done,
@@ -24,11 +24,10 @@ pub(crate) enum Fate {
     ReplyLost,
 }
 
-/// See the module.
 pub(crate) struct Meddled {
     pub(crate) inner: Arc<dyn Store>,
     fates: Mutex<VecDeque<Fate>>,
-    /// What was settled without the inner store's knowing; only when the consume is not atomic.
+    /// State that the inner store does not know; only if the consume is not atomic.
     torn: Option<Mutex<HashMap<AttemptId, Attempt>>>,
 }
 
@@ -37,12 +36,12 @@ impl Meddled {
         Self { inner, fates: Mutex::default(), torn: None }
     }
 
-    /// With a consume that reads, pauses, and writes.
+    /// A store whose consume reads, pauses, and writes.
     pub(crate) fn with_a_torn_consume(inner: Arc<dyn Store>) -> Self {
         Self { torn: Some(Mutex::default()), ..Self::new(inner) }
     }
 
-    /// What becomes of the next commands; of those after them nothing special.
+    /// The fates of the next commands; those after them arrive.
     pub(crate) fn expect(&self, fates: &[Fate]) {
         *self.fates.lock().unwrap() = fates.iter().copied().collect();
     }

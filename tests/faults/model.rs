@@ -1,22 +1,22 @@
-//! A model of two Redis servers that is small enough to be searched through: mint, confirm by two openers with and
-//! without a lost reply, replicate, snapshot, restart, promote, fail back, over and over. With the fence no run has two
-//! successes; without it, or with half of it, the search finds the run that has.
+//! A model of two Redis servers that is small enough for an exhaustive search: mint, confirm by two openers with and
+//! without a lost reply, replicate, snapshot, restart, promote, fail back, repeatedly. With the fence no run has two
+//! successes; without it, or with half of it, the search finds a run with two.
 
 use std::collections::{HashMap, VecDeque};
 
-/// What a record is bound to.
+/// The fence of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fence {
     Off,
-    /// The server's run alone.
+    /// The server's `run_id` alone.
     Run,
-    /// The server's history alone.
+    /// The server's `master_replid` alone.
     History,
-    /// Both: what linkgate does.
+    /// Both, as in linkgate.
     Both,
 }
 
-/// How many runs and histories there may be in all: enough for a fail-over, a fail-back and a restart.
+/// The number of runs and histories: enough for a failover, a failback and a restart.
 const FRESH: u8 = 6;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,9 +39,9 @@ struct Server {
 struct World {
     servers: [Server; 2],
     minted: bool,
-    /// Which opener was told of a success.
+    /// The openers that got a success.
     told: [bool; 2],
-    /// The next run or history that nobody had.
+    /// The next unused run or history.
     fresh: u8,
 }
 
@@ -64,7 +64,7 @@ impl World {
         })
     }
 
-    /// Everything that can happen next, with its name.
+    /// All next states, each with the name of its transition.
     fn next(&self, fence: Fence) -> Vec<(String, Self)> {
         let mut all = Vec::new();
         let mut add = |name: String, change: &dyn Fn(&mut Self)| {
@@ -82,7 +82,7 @@ impl World {
                         Some(Record { used_by: None, run: server.run, history: server.history });
                 });
             }
-            // Clients may be on either side of a partition: any master will do.
+            // Clients may be on either side of a partition, so any master may answer.
             if server.master
                 && let Some(record) = self.vouched_for(s, fence)
             {
@@ -138,7 +138,7 @@ impl World {
     }
 }
 
-/// The shortest run with two successes, if there is one; and how many worlds there are.
+/// The shortest run with two successes, if any, and the number of states.
 fn search(fence: Fence) -> (Option<Vec<String>>, usize) {
     let begin = World::begin();
     let mut came_by: HashMap<World, Option<(World, String)>> = HashMap::from([(begin, None)]);

@@ -1,4 +1,4 @@
-//! People and their clients, who do again what failed; and a ledger of what each of them was told.
+//! Clients that retry what failed, and a ledger of the answers that each of them got.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -8,29 +8,28 @@ use std::time::{Duration, Instant};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use crate::support::app::{API_KEY, Answer, Attempt, Client, REDIRECT, answer};
+use test_kit::app::{API_KEY, Answer, Attempt, Client, REDIRECT, answer};
 
-/// Where requesters are, and openers in the same network.
+/// The network of requesters and of nearby openers.
 pub(crate) const NEAR: &str = "203.0.113.7";
-/// Where openers are that need a relay code.
+/// The network of openers that need a relay code.
 pub(crate) const FAR: &str = "198.51.100.9";
 
-/// How long people try again.
+/// How long clients retry.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A client that keeps no connection, so that a balancer sends each request where it likes; with a secret of its own.
+/// A client with its own secret and without keep-alive, so that each request may reach another replica.
 pub(crate) fn client(url: &str, ip: &str) -> Client {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let secret = format!("client-secret-{:016}", NEXT.fetch_add(1, Ordering::Relaxed));
     Client::new(url, ip, without_pool(), Some(secret))
 }
 
-/// The same as a browser: with a cookie jar instead of a secret.
+/// The same with a cookie jar instead of a secret.
 pub(crate) fn browser(url: &str, ip: &str) -> Client {
     Client::new(url, ip, without_pool().cookie_store(true), None)
 }
 
-/// A back end.
 pub(crate) fn back_end(url: &str) -> Client {
     Client::new(url, "192.0.2.1", without_pool(), None)
 }
@@ -39,7 +38,7 @@ fn without_pool() -> reqwest::ClientBuilder {
     reqwest::Client::builder().pool_max_idle_per_host(0).timeout(Duration::from_secs(40))
 }
 
-/// Sends a request; an answer that does not come, or not whole, is `None`.
+/// Sends a request; a missing or incomplete answer is `None`.
 pub(crate) async fn try_answer(request: RequestBuilder) -> Option<Answer> {
     let response = request.send().await.ok()?;
     let (status, headers) = (response.status(), response.headers().clone());
@@ -47,7 +46,7 @@ pub(crate) async fn try_answer(request: RequestBuilder) -> Option<Answer> {
     Some(Answer { status, headers, body: serde_json::from_str(&raw).unwrap_or(Value::Null), raw })
 }
 
-/// Sends the same request until it gets an answer that is none of bad luck.
+/// Sends the same request until the answer is not a 503.
 pub(crate) async fn insist(what: &str, request: impl Fn() -> RequestBuilder) -> Answer {
     let begun = Instant::now();
     loop {
@@ -63,24 +62,14 @@ pub(crate) async fn insist(what: &str, request: impl Fn() -> RequestBuilder) -> 
     }
 }
 
-impl Answer {
-    /// Asserts that this is what bad luck gets: a whole problem that says when to try again.
-    #[track_caller]
-    pub(crate) fn expect_bad_luck(&self) -> &Self {
-        let code = self.body["code"].as_str().unwrap_or_default();
-        assert!(matches!(code, "store_unavailable" | "mail_unavailable"), "{}", self.raw);
-        self.expect_problem(503, code)
-    }
-}
-
-/// A back end starts an attempt without a mail: the attempt, and its link. The client that waits is `client`.
+/// Starts an attempt as a back end, without a mail, for the client that waits. Returns the attempt and its link.
 pub(crate) async fn start_by_key(client: &Client, email: &str, options: Value) -> (Attempt, String) {
     let answer = answer(start_request(client, email, &options)).await;
     answer.expect(201);
     started(client, &answer)
 }
 
-/// See [`start_by_key`].
+/// The request of [`start_by_key`].
 pub(crate) fn start_request(client: &Client, email: &str, options: &Value) -> RequestBuilder {
     let mut body = json!({
         "email_address": email, "purpose": "sign_in", "redirect_url": REDIRECT, "deliver": false,
@@ -101,7 +90,7 @@ pub(crate) fn started(client: &Client, answer: &Answer) -> (Attempt, String) {
     (attempt, answer.text("link"))
 }
 
-/// The path of a link, to open it on a replica of one's choice.
+/// The path of a link, to open it on any replica.
 pub(crate) fn path_of(link: &str) -> String {
     link[link.find("/v/").unwrap()..].to_owned()
 }
@@ -113,7 +102,7 @@ pub(crate) async fn confirm(opener: &Client, link: &str) -> Answer {
     opener.decide_json(&path, "approve", &confirmation).await
 }
 
-/// What clients were told, by attempt.
+/// The answers that clients got, by attempt.
 #[derive(Default)]
 pub(crate) struct Ledger {
     attempts: Mutex<BTreeMap<String, Told>>,
@@ -121,30 +110,29 @@ pub(crate) struct Ledger {
 
 #[derive(Default, Debug)]
 struct Told {
-    /// To whom it belongs.
+    /// The address.
     email: String,
-    /// The presses of a button that were told they succeeded.
+    /// The openers whose confirmation succeeded.
     successes: BTreeSet<String>,
-    /// The sessions that were handed out.
     sessions: BTreeSet<String>,
-    /// The last status that the requester was told.
+    /// The last status that the requester got.
     end: Option<String>,
 }
 
 impl Ledger {
-    /// An attempt was begun.
+    /// Records a start.
     pub(crate) fn begun(&self, id: &str, email: &str) {
         let told = Told { email: email.to_owned(), ..Told::default() };
         let before = self.attempts.lock().unwrap().insert(id.to_owned(), told);
         assert!(before.is_none(), "two attempts have one id");
     }
 
-    /// `opener` was told that its confirmation succeeded.
+    /// Records a successful confirmation.
     pub(crate) fn confirmed(&self, id: &str, opener: &str) {
         self.attempts.lock().unwrap().get_mut(id).unwrap().successes.insert(opener.to_owned());
     }
 
-    /// The requester was told how its attempt stands.
+    /// Records the status that the requester got.
     pub(crate) fn status(&self, id: &str, answer: &Answer) {
         let mut attempts = self.attempts.lock().unwrap();
         let told = attempts.get_mut(id).unwrap();
@@ -153,7 +141,7 @@ impl Ledger {
         told.end = Some(answer.text("status"));
     }
 
-    /// Somebody was handed a session.
+    /// Records a session.
     pub(crate) fn session(&self, id: &str, answer: &Answer) {
         let mut attempts = self.attempts.lock().unwrap();
         let told = attempts.get_mut(id).unwrap();
@@ -161,7 +149,7 @@ impl Ledger {
         told.sessions.insert(answer.text("id"));
     }
 
-    /// How many attempts ended, by how; the promise is held for each of them.
+    /// Asserts the promise for each attempt; returns how many ended in which status.
     pub(crate) fn audit(&self) -> BTreeMap<String, usize> {
         let attempts = self.attempts.lock().unwrap();
         let mut ends: BTreeMap<String, usize> = BTreeMap::new();

@@ -3,15 +3,15 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::fleet::Fleet;
 use crate::people::{FAR, client};
-use crate::support::app::answer;
+use test_kit::app::answer;
+use test_kit::fleet::Fleet;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_replicas_send_together_what_one_may() {
     let limits = [("LINKGATE_MAILS_PER_NETWORK", "12/15m"), ("LINKGATE_MAILS_PER_ADDRESS", "1/30s")];
     let fleet = Fleet::with(3, &limits).await;
-    let urls: Vec<String> = fleet.replicas.iter().map(crate::fleet::Replica::url).collect();
+    let urls: Vec<String> = fleet.replicas.iter().map(test_kit::fleet::Replica::url).collect();
     let start = async |number: usize, email: String| {
         let body = json!({ "email_address": email, "purpose": "sign_in" });
         let answer = answer(client(&urls[number % 3], FAR).post("/v1/attempts").json(&body)).await;

@@ -1,5 +1,5 @@
-//! Any order of what people do, with commands and replies of the store lost in between and the same thing done again:
-//! the promise holds, on the memory store and on Redis.
+//! Any order of steps, with lost commands and replies of the store and with retries: the promise holds, on the memory
+//! store and on Redis.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use proptest::test_runner::{Config, TestRunner};
 use crate::meddled::{Fate, Meddled};
 use crate::people::{FAR, NEAR};
 use crate::race::{caller, services, start};
-use crate::redis_server::RedisServer;
-use crate::support::app::noon;
+use test_kit::app::noon;
+use test_kit::redis_server::RedisServer;
 
-/// Who opens links: the requester itself, two nearby, one far away.
+/// The openers: the requester itself, two nearby, one far away.
 const OPENERS: [(&str, &str); 4] =
     [("requester", NEAR), ("near-1", NEAR), ("near-2", NEAR), ("far-away", FAR)];
 
@@ -35,7 +35,7 @@ enum Act {
         newest: bool,
         decision: Decision,
     },
-    /// The first press there was, once more.
+    /// Repeats the first press.
     PressAgain,
     TypeCode {
         right: bool,
@@ -66,7 +66,7 @@ fn acts() -> impl Strategy<Value = Vec<(Act, Vec<Fate>)>> {
     proptest::collection::vec((act, proptest::collection::vec(fate, 0..4)), 1..14)
 }
 
-/// One attempt, and what everybody was told of it.
+/// One attempt, and the answers that each party got.
 struct Run {
     services: Services,
     store: Arc<Meddled>,
@@ -90,7 +90,7 @@ impl Run {
         self.clock.now()
     }
 
-    /// Does it until the store has answered. The fates are those of the first commands.
+    /// Repeats a step until the store has replied. The fates are those of the first commands.
     async fn again<T>(
         &self,
         fates: &[Fate],
@@ -138,7 +138,7 @@ impl Run {
                     self.now() >= link.expires_at || truth.is_none_or(|truth| self.now() >= truth.expires_at)
                 );
             }
-            // What this opener is not offered.
+            // A step that this opener is not offered.
             Err(FlowError::InvalidRequest(_)) => {}
             Err(other) => panic!("{other:?}"),
         }
@@ -218,9 +218,9 @@ impl Run {
         assert!(self.sessions.len() <= 1, "two sessions: {:?}", self.sessions);
     }
 
-    /// The newest link is always one that was mailed, or the first.
+    /// Asserts that the newest link is the first one, or one that was mailed.
     async fn resend(&mut self, fates: &[Fate]) {
-        // The read comes first; what matters is the step after it.
+        // A read comes first; the fate is for the step after it.
         let fates = [Fate::Done, *fates.first().unwrap_or(&Fate::Done)];
         let requester = caller(OPENERS[0].0, OPENERS[0].1);
         let _ =
@@ -231,7 +231,7 @@ impl Run {
         self.links.truncate(1);
         self.links.extend(mailed);
         let newest = self.services.links.read(self.links.last().unwrap()).unwrap().nonce;
-        // An older link is put back in the background.
+        // The older link is restored in the background.
         for _ in 0..500 {
             if self.truth().await.is_none_or(|truth| truth.nonce == newest) {
                 return;
@@ -246,7 +246,7 @@ impl Run {
             self.again(fates, async || self.services.attempts.status(&self.grant).await).await.unwrap();
         let truth = self.truth().await.map_or(Status::Failed, |truth| truth.status(self.now()));
         assert_eq!(view.status, truth);
-        // What is over stays so; only what is lost may be lost later.
+        // An ended attempt stays ended, except that it may be lost.
         if let Some(ended) = self.ended {
             assert!(
                 view.status == ended || view.status == Status::Failed,
@@ -279,7 +279,7 @@ async fn holds(store: Arc<dyn Store>, clock: ManualClock, acts: Vec<(Act, Vec<Fa
     for (act, fates) in acts {
         run.act(act, &fates).await;
     }
-    // Nobody waits in vain.
+    // No waiter is forgotten.
     run.clock.advance(TimeDelta::hours(2));
     run.poll(&[]).await;
     assert!(run.ended.is_some(), "the attempt never ended");

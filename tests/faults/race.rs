@@ -1,4 +1,4 @@
-//! Openers that press at the same moment: one success. And the proof that this would notice a consume that is not
+//! Openers that confirm at the same moment: one succeeds. And the proof that the test would notice a consume that is not
 //! atomic.
 
 use std::sync::Arc;
@@ -27,11 +27,11 @@ use linkgate::store::redis::{RedisOptions, RedisStore};
 use linkgate::token::{AttemptGrant, TokenSettings, Tokens, fingerprint};
 use tokio::sync::Barrier;
 
-use crate::fleet::KEY;
 use crate::meddled::Meddled;
 use crate::people::NEAR;
-use crate::redis_server::RedisServer;
-use crate::support::app::noon;
+use test_kit::app::noon;
+use test_kit::fleet::KEY;
+use test_kit::redis_server::RedisServer;
 
 const PUBLIC_URL: &str = "http://127.0.0.1:8080";
 const RACERS: usize = 8;
@@ -69,16 +69,16 @@ pub(crate) fn services(store: Arc<dyn Store>, clock: &ManualClock) -> Services {
     Services::new(settings, tokens, store, mailer, Arc::new(clock.clone()), Arc::new(Metrics::default()))
 }
 
-/// Who makes a request.
+/// The requester's context.
 pub(crate) fn caller(name: &str, ip: &str) -> Caller {
     let secret = ClientSecret::parse(&format!("client-secret-of-{name:-<16}")).unwrap();
     let network = Network::of(ip.parse().unwrap());
     Caller { client: Some(fingerprint(&secret)), network, user_agent: None, locale: None, marks: Vec::new() }
 }
 
-/// Starts an attempt whose link is handed out: its id, what polls it, and the token of its link.
+/// Starts an attempt without a mail; returns its id, its token and the token of its link.
 pub(crate) async fn start(services: &Services) -> (AttemptId, AttemptGrant, String) {
-    // A denial forbids mails to its address for a while.
+    // A denial blocks mails to the address for a while.
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let request = StartRequest {
         email_address: format!("ann{}@example.com", NEXT.fetch_add(1, Ordering::Relaxed)),
@@ -99,7 +99,7 @@ pub(crate) async fn start(services: &Services) -> (AttemptId, AttemptGrant, Stri
     (started.id, grant, link)
 }
 
-/// How many of the openers that press at the same moment are told of a success.
+/// How many of the openers that confirm at the same moment succeed.
 async fn successes(services: &Services) -> usize {
     let (_, _, token) = start(services).await;
     let together = Arc::new(Barrier::new(RACERS));
@@ -126,7 +126,7 @@ async fn successes(services: &Services) -> usize {
     count
 }
 
-/// The first round with another number of successes than one.
+/// The first round without exactly one success.
 async fn first_double(store: Arc<dyn Store>) -> Option<(usize, usize)> {
     let services = services(store, &ManualClock::new(noon()));
     for round in 0..ROUNDS {

@@ -1,4 +1,4 @@
-//! A consume whose reply was lost has happened: the same press gets its success, everybody else is refused.
+//! A consume whose reply was lost has happened: the same press succeeds again, others are refused.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,13 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::fleet::Replica;
 use crate::interpreter::{Interpreter, Says};
 use crate::people::{FAR, NEAR, client, confirm, insist, path_of, start_by_key, try_answer};
-use crate::redis_server::RedisServer;
-use crate::support::app::{Attempt, TestApp};
+use test_kit::app::{Attempt, TestApp};
+use test_kit::fleet::Replica;
+use test_kit::redis_server::RedisServer;
 
-/// A replica whose store's replies can be lost.
+/// A replica whose store can lose replies.
 struct Bench {
     redis: RedisServer,
     hop: Interpreter,
@@ -26,7 +26,7 @@ impl Bench {
         let store = format!("redis://127.0.0.1:{}", hop.port());
         let replica = Replica::start(&[("LINKGATE_STORE_URL", &store)]);
         replica.until_probe("/readyz", 200).await;
-        // The server is to know the scripts: one that it does not know is not run.
+        // Load the scripts into the server first: an unknown one is not run.
         let (requester, opener) = (client(&replica.url(), NEAR), client(&replica.url(), FAR));
         let (attempt, link) = start_by_key(&requester, "warm@example.com", json!({})).await;
         attempt.enter_code(&confirm(&opener, &link).await.relay_code()).await.expect(200);
@@ -37,19 +37,19 @@ impl Bench {
         Self { redis, hop, replica }
     }
 
-    /// Sends a request whose script runs, and whose store's reply is lost.
+    /// Sends a request whose script runs and whose reply is lost.
     async fn with_lost_reply(&self, request: reqwest::RequestBuilder) {
         self.with_lost_reply_after(0, request).await;
     }
 
-    /// The same with so many scripts before it whose replies come.
+    /// The same after this many scripts whose replies arrive.
     async fn with_lost_reply_after(&self, before: usize, request: reqwest::RequestBuilder) {
         self.hop.set(Says::NotHowAScriptEnds(before));
         let begun = Instant::now();
         let answer = try_answer(request).await.unwrap();
         assert!(begun.elapsed() < Duration::from_millis(2500), "{:?}", begun.elapsed());
         self.hop.set(Says::Itself);
-        // Where a step may be repeated, the store has done so by itself; else the caller is asked to.
+        // Where a step may be repeated, the store retries automatically; else the caller gets 503.
         if !answer.status.is_success() {
             answer.expect_bad_luck();
         }
@@ -97,7 +97,7 @@ async fn lost_replies_to_codes_denials_and_cancels_are_made_good_by_repeating() 
     let (attempt, link) = start_by_key(&requester, "code@example.com", json!({})).await;
     let code = confirm(&opener, &link).await.relay_code();
     let enter = || attempt.request(Method::POST, "/code").json(&json!({ "code": code }));
-    // What the code is compared with is read first.
+    // The attempt is read first.
     bench.with_lost_reply_after(1, enter()).await;
     assert_eq!(state(&bench, &attempt), "v");
     assert_eq!(insist("code", enter).await.expect(200).body["status"], "verified");
@@ -122,7 +122,7 @@ async fn a_resend_whose_reply_was_lost_puts_the_older_link_back() {
     let store = format!("redis://127.0.0.1:{}", hop.port());
     let app = TestApp::with(&[("LINKGATE_STORE_URL", &store)]).await;
     let browser = app.browser();
-    // The server is to know the scripts.
+    // Load the scripts into the server first.
     let warm = browser.sign_in("warm@example.com").await;
     let attempt = browser.sign_in("ann@example.com").await;
     app.advance(TimeDelta::seconds(31));
@@ -130,7 +130,7 @@ async fn a_resend_whose_reply_was_lost_puts_the_older_link_back() {
     let key = format!("lg:a:{}", &attempt.id[4..]);
     let nonce = || -> String { redis.command(&["HGET", &key, "n"]) };
     let before = nonce();
-    // What is there is read first.
+    // The attempt is read first.
     hop.set(Says::NotHowAScriptEnds(1));
     let resending = tokio::spawn({
         let request = attempt.request(Method::POST, "/resend");

@@ -1,13 +1,13 @@
-//! The order in which things come up does not matter, and what is wrong is said without secrets.
+//! Replicas and Redis may start in any order, and errors at start reveal no secrets.
 
 use std::time::Instant;
 
 use serde_json::json;
 
-use crate::fleet::Replica;
 use crate::people::{NEAR, client, start_by_key, start_request};
-use crate::redis_server::RedisServer;
-use crate::support::app::answer;
+use test_kit::app::answer;
+use test_kit::fleet::Replica;
+use test_kit::redis_server::RedisServer;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_store_it_is_up_and_not_ready_until_the_store_comes() {

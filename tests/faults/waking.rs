@@ -1,23 +1,23 @@
-//! Those who wait on one replica learn of what happens on another: at once by the subscription, and within the
-//! re-read interval without it.
+//! Waiters on one replica learn of changes made on another: at once by the subscription, and within the re-read interval
+//! without it.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::fleet::{Fleet, Replica};
 use crate::interpreter::{Interpreter, Says};
 use crate::people::{NEAR, back_end, client, confirm, path_of, start_by_key, start_request, started};
-use crate::redis_server::RedisServer;
-use crate::support::app::answer;
+use test_kit::app::answer;
+use test_kit::fleet::{Fleet, Replica};
+use test_kit::redis_server::RedisServer;
 
-/// How often all that is waited for is read again, and some time for a busy machine to do so.
+/// The re-read interval, with some margin for busy machines.
 const REREAD: Duration = Duration::from_millis(1500 + 700);
 
-/// How soon a change has to reach those who wait.
+/// How soon a change has to reach waiters.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
-/// How long after the confirmation on one replica the requester that waits on another was told.
+/// The time from a confirmation on one replica to the answer of the long-poll on another.
 async fn told_after(waits_on: &Replica, confirmed_on: &Replica, email: &str) -> Duration {
     let (requester, opener) = (client(&waits_on.url(), NEAR), client(&confirmed_on.url(), NEAR));
     let (attempt, link) = start_by_key(&requester, email, json!({})).await;
@@ -82,7 +82,7 @@ async fn a_killed_subscription_comes_back_and_loses_nothing() {
         let acting = async {
             fleet.replicas[0].until_waiting(1).await;
             let confirmation = opener.describe(&path_of(&link)).await.confirmation();
-            // What is published now, this replica does not hear.
+            // This replica misses publications from here on.
             let killed: usize = fleet.redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
             assert_eq!(killed, 2);
             let decide = || {
@@ -105,7 +105,6 @@ async fn a_killed_subscription_comes_back_and_loses_nothing() {
     assert!(time < AT_ONCE, "{time:?}");
 }
 
-/// The calls of a command so far.
 fn calls(redis: &RedisServer, command: &str) -> u64 {
     let info: String = redis.command(&["INFO", "commandstats"]);
     let line = info.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
@@ -152,7 +151,7 @@ async fn five_thousand_waiters_cost_redis_one_subscription_and_a_few_reads() {
     let clients: String = redis.command(&["CLIENT", "LIST"]);
     let (subscribed, all) =
         (clients.lines().filter(|line| line.contains(" sub=1 ")).count(), clients.lines().count());
-    // One for each worker, the operations listener, the subscription and the one that looks.
+    // One for each worker, the operations listener, the subscription and this test.
     let threads = std::thread::available_parallelism().unwrap().get() + 3;
     assert!(subscribed == 1 && all <= threads, "connections: {clients}");
     let (before, since) = (calls(redis, "evalsha"), Instant::now());

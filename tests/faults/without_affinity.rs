@@ -1,10 +1,10 @@
-//! Whole runs over three replicas, with each request on another one.
+//! Whole flows over three replicas, with each request on another one.
 
 use serde_json::{Value, json};
 
-use crate::fleet::Fleet;
 use crate::people::{FAR, NEAR, back_end, browser, client, confirm, path_of, start_by_key};
-use crate::support::app::{API_KEY, Answer, Client, answer, link_of};
+use test_kit::app::{API_KEY, Answer, Client, answer, link_of};
+use test_kit::fleet::Fleet;
 
 /// The newest link that was mailed to this address.
 fn link_to(fleet: &Fleet, email: &str) -> String {
@@ -32,7 +32,7 @@ async fn any_replica_serves_any_request() {
     assert!(*least > 30 && most - least <= 3, "not in turn: {connections:?}");
 }
 
-/// A browser, its cookies, and its session to the end.
+/// A browser with cookies, to the end of its session.
 async fn same_client(fleet: &Fleet, email: &str) {
     let browser = browser(&fleet.url(), NEAR);
     let attempt = browser.sign_in(email).await;
@@ -51,7 +51,7 @@ async fn same_client(fleet: &Fleet, email: &str) {
     }
 }
 
-/// The opener, elsewhere, is shown a code, which the requester types in.
+/// A distant opener is shown a code, which the requester enters.
 async fn by_relay_code(fleet: &Fleet, email: &str) {
     let (requester, opener) = (client(&fleet.url(), NEAR), client(&fleet.url(), FAR));
     let attempt = requester.sign_in(email).await;
@@ -78,14 +78,14 @@ async fn by_relay_code(fleet: &Fleet, email: &str) {
     }
 }
 
-/// The opener, nearby, says yes; the requester is signed in.
+/// A nearby opener approves; the requester is signed in.
 async fn approved(fleet: &Fleet, email: &str) {
     let (requester, opener) = (client(&fleet.url(), NEAR), client(&fleet.url(), NEAR));
     let attempt = requester.sign_in(email).await;
     let link = link_to(fleet, email);
     let page = opener.describe(&link).await;
     for _ in 0..3 {
-        // The same press of the button, on each replica.
+        // The same press, on each replica.
         let confirmed = opener.decide_json(&link, "approve", &page.confirmation()).await;
         assert_eq!(confirmed.expect(200).body["signed_in"], "requester");
     }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use linkgate::mailer::MailError;
 
-use super::smtp::{Mode, Sink};
 use super::{HASTE, hasty_mailer, mailer, reason, send};
+use test_kit::smtp::{Mode, Sink};
 
 #[tokio::test]
 async fn a_recipient_that_the_relay_rejects_is_rejected() {
@@ -17,7 +17,7 @@ async fn a_recipient_that_the_relay_rejects_is_rejected() {
         for _ in 0..2 {
             assert_eq!(send(&mailer).await, Err(MailError::Rejected));
         }
-        // The connection is still good.
+        // The connection can still be used.
         sink.set_mode(Mode::Accept);
         assert_eq!(send(&mailer).await, Ok(()));
         assert_eq!((sink.connections(), sink.received_count()), (1, 1));
@@ -39,7 +39,7 @@ async fn a_rejection_stands_whatever_the_relay_does_to_the_connection_then() {
         for _ in 0..2 {
             assert_eq!(send(&mailer).await, Err(MailError::Rejected), "{mode:?}");
         }
-        // The replies after the rejection are not waited for.
+        // A reply that no longer matters is not awaited.
         assert!(start.elapsed() < Duration::from_secs(4), "{mode:?} {:?}", start.elapsed());
         sink.set_mode(Mode::Accept);
         assert_eq!(send(&mailer).await, Ok(()), "{mode:?}");
@@ -62,7 +62,7 @@ async fn a_relay_that_never_answers_makes_mail_unavailable_within_the_limit() {
     let start = Instant::now();
     assert_eq!(reason(send(&mailer).await), "greeting: the relay did not answer in time");
     let taken = start.elapsed();
-    // An idle machine needs some milliseconds above the limit; a busy one may need more.
+    // An idle machine takes some milliseconds above the limit, a busy one more.
     assert!((HASTE..HASTE * 2).contains(&taken), "{taken:?}");
 }
 
@@ -86,7 +86,7 @@ async fn who_waits_for_a_free_connection_waits_no_longer_than_the_limit() {
 
 #[tokio::test]
 async fn a_relay_that_is_not_there_makes_mail_unavailable_at_once() {
-    // Bound, so that no other test gets the port, but not listening.
+    // A bound port without a listener, so that no other test takes it.
     let taken = tokio::net::TcpSocket::new_v4().unwrap();
     taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let start = Instant::now();

@@ -10,8 +10,8 @@ use linkgate::domain::sender::Sender;
 use linkgate::mailer::{LinkMail, Mailer};
 use mailparse::MailHeaderMap as _;
 
-use super::smtp::{Mode, Sink};
 use super::{LINK, parts, settings};
+use test_kit::smtp::{Mode, Sink};
 
 #[tokio::test]
 async fn line_breaks_in_values_leave_one_set_of_headers() {
@@ -60,7 +60,7 @@ trait RawText {
 }
 
 impl RawText for mailparse::MailHeader<'_> {
-    /// The value before decoding, which decides how many addresses it has.
+    /// The value before decoding, which determines the number of addresses.
     fn get_value_raw_text(&self) -> String {
         String::from_utf8(self.get_value_raw().to_vec()).unwrap()
     }

@@ -1,8 +1,5 @@
-//! Mails over real SMTP, to a sink of our own.
+//! Mails over real SMTP, to the test kit's sink.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test, a panic is the report")]
-
-#[path = "../support/smtp.rs"]
-mod smtp;
 
 mod faults;
 mod headers;
@@ -19,6 +16,7 @@ use linkgate::domain::policy::Purpose;
 use linkgate::domain::sender::Sender;
 use linkgate::mailer::{LinkMail, MailError, Mailer, MailerSettings, TransportSettings};
 use mailparse::{MailHeaderMap as _, ParsedMail};
+use test_kit::smtp;
 
 /// As long as a link may be, in characters that quoted-printable likes to break.
 const LINK: &str = "https://sign-in.example.com/v/eyJhbGciOiJIUzI1NiIsImtpZCI6ImsxIiwidHlwIjoibGluaytqd3QifQ.\

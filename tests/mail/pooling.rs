@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use linkgate::mailer::Mailer;
 
-use super::smtp::{Mode, Sink, Tls};
 use super::{HASTE, hasty_mailer, mailer, reason, send, send_to, settings, trusting_mailer};
+use test_kit::smtp::{Mode, Sink, Tls};
 
 #[tokio::test]
 async fn mails_after_one_another_use_one_connection() {

@@ -1,7 +1,7 @@
-//! Mails leave only with the required TLS and after AUTH.
+//! No mail without the required TLS or the required login.
 
-use super::smtp::{Mode, Sink, Tls};
 use super::{mailer, reason, send, trusting_mailer};
+use test_kit::smtp::{Mode, Sink, Tls};
 
 #[tokio::test]
 async fn starttls_and_implicit_tls_deliver_encrypted() {

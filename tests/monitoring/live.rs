@@ -1,24 +1,24 @@
-//! A server of which all has been asked that is counted: every way to end, mails that fail, a store that is away.
+//! Servers after everything that is counted: every end of an attempt, mails that fail, a store that is unavailable.
 
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::support::app::{TestApp, answer};
-use crate::support::smtp::Mode;
+use test_kit::app::{TestApp, answer};
+use test_kit::smtp::Mode;
 
-/// What a request calls itself, and exemplars call it.
+/// A request id, which appears in exemplars.
 pub(crate) const REQUEST_ID: &str = "a-request-to-be-found";
 
 const FAR: &str = "198.51.100.9";
 
-/// A server that works, after sign-ins that ended in all ways.
+/// A server after sign-ins with every end.
 pub(crate) async fn driven() -> TestApp {
     let app = TestApp::start().await;
     drive(&app, "example.com").await;
     app
 }
 
-/// Signs in, and fails to in all ways, with addresses of this domain.
+/// Runs sign-ins with every end, with addresses of this domain.
 pub(crate) async fn drive(app: &TestApp, domain: &str) {
     let [ann, bob, eve, joe, may, tim] =
         ["ann", "bob", "eve", "joe", "may", "tim"].map(|name| format!("{name}@{domain}"));
@@ -49,9 +49,9 @@ pub(crate) async fn drive(app: &TestApp, domain: &str) {
     app.smtp.set_mode(Mode::Accept);
 }
 
-/// A server whose store has never been there, after somebody tried to sign in.
+/// A server whose store was never reachable, after an attempt to sign in.
 pub(crate) async fn storeless() -> TestApp {
-    // Nobody listens on port 1.
+    // Port 1 has no listener.
     let app = TestApp::with(&[("LINKGATE_STORE_URL", "redis://127.0.0.1:1")]).await;
     let body = json!({ "email_address": "ann@example.com", "purpose": "sign_in" });
     answer(app.browser().post("/v1/attempts").json(&body)).await.expect(503);

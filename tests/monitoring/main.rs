@@ -1,5 +1,4 @@
-//! Alerts and dashboard, held to what the server says of itself: they name nothing that it does not tell, and it tells
-//! nothing that nobody looks at.
+//! Alerts and dashboard against the server's metrics: every name in them exists, and every metric is used.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::float_cmp, reason = "what is compared is counted")]
 #![allow(missing_docs, unreachable_pub, reason = "names of tests are sentences")]
@@ -7,10 +6,6 @@
 mod live;
 mod prometheus;
 mod promql;
-#[path = "../support/redis.rs"]
-mod redis_server;
-#[path = "../support/mod.rs"]
-mod support;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +21,7 @@ use crate::promql::{exposed, named};
 /// Labels that Prometheus adds to what it scrapes.
 const OF_TARGETS: [&str; 3] = ["job", "namespace", "instance"];
 
-/// What the dashboard does not show, and why.
+/// Metrics that the dashboard does not show, and why.
 const NOT_SHOWN: [(&str, &str); 1] =
     [("process_virtual_memory_bytes", "what every client tells, and nothing follows from")];
 
@@ -38,7 +33,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(file(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The rules, each as it stands.
+/// The rules.
 fn rules() -> Vec<Value> {
     let rules: Value = serde_yaml_ng::from_str(&read("deploy/monitoring/prometheus/alerts.yaml")).unwrap();
     let groups = rules["groups"].as_array().unwrap().iter();
@@ -53,7 +48,7 @@ fn dashboard() -> Value {
     serde_json::from_str(&read("deploy/monitoring/grafana/dashboard.json")).unwrap()
 }
 
-/// The dashboard's queries, each with its panel's title.
+/// The dashboard's queries, with the titles of their panels.
 fn queries() -> Vec<(String, String)> {
     let board = dashboard();
     let panels = board["panels"].as_array().unwrap().iter();
@@ -71,7 +66,7 @@ fn queries() -> Vec<(String, String)> {
 
 type Exposed = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// Everything that a server can expose.
+/// Every metric that a server can expose.
 async fn everything() -> Exposed {
     let mut all = exposed(&driven().await.metrics().await);
     for (name, labels) in exposed(&storeless().await.metrics().await) {
@@ -83,7 +78,7 @@ async fn everything() -> Exposed {
     all
 }
 
-/// What is wrong with the names in a query.
+/// The unknown names in a query.
 fn unknown(query: &str, exposed: &Exposed, recorded: &BTreeSet<String>) -> Vec<String> {
     let named = named(query);
     let mut wrong = Vec::new();
@@ -144,7 +139,7 @@ async fn every_query_names_metrics_labels_and_values_that_a_server_exposes() {
 
 #[tokio::test]
 async fn every_metric_is_on_the_dashboard_or_has_a_reason_not_to_be() {
-    // Of a histogram, one of its parts is enough.
+    // One series of a histogram is enough.
     let family = |name: &str| {
         let parts = ["_bucket", "_count", "_sum"];
         parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name).to_owned()
@@ -229,7 +224,7 @@ fn the_alerts_fire_when_they_should_and_only_then() {
         let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && text.contains("SUCCESS"), "promtool {arguments:?}:\n{text}");
     }
-    // A test that promtool passes over in silence would be none.
+    // promtool must not skip a test silently.
     let tests = directory.join("alerts.test.yaml");
     let broken = tempfile::tempdir().unwrap();
     std::fs::copy(directory.join("alerts.yaml"), broken.path().join("alerts.yaml")).unwrap();
@@ -252,10 +247,10 @@ async fn a_prometheus_understands_what_it_scrapes_and_answers_every_query() {
     let (app, away) = (driven().await, storeless().await);
     let rules = file("deploy/monitoring/prometheus/alerts.yaml");
     let prometheus = Prometheus::start(&[&app.ops_url, &away.ops_url], &rules).await;
-    // What has happened before the first scrape is no increase.
+    // Events before the first scrape are not an increase.
     drive(&app, "example.org").await;
     let seen = "sum(increase(linkgate_mails_total{outcome=\"unavailable\"}[1m])) > 0";
-    support::waiting::until(seen, async || {
+    test_kit::waiting::until(seen, async || {
         prometheus.query(seen).await.is_some_and(|found| !found.is_empty())
     })
     .await;
@@ -269,7 +264,7 @@ async fn a_prometheus_understands_what_it_scrapes_and_answers_every_query() {
     for rule in crate::rules() {
         assert!(prometheus.query(rule["expr"].as_str().unwrap()).await.is_some(), "{rule}");
     }
-    // The alerts about one replica know which one it is: the one without a store is not ready, the other one is.
+    // Alerts about a replica name it: the one without a store is not ready, the other one is.
     let down = prometheus.query("up{job=\"linkgate\"} == 0 or linkgate_ready == 0").await.unwrap();
     let [down] = &down[..] else { panic!("one is not ready: {down:?}") };
     assert_eq!(down["metric"]["instance"], away.ops_url.trim_start_matches("http://"));

@@ -1,4 +1,4 @@
-//! A Prometheus of a test's own, from `PATH`, if there is one. It ends with its owner.
+//! A Prometheus from `PATH`, if it is installed. It is killed when dropped.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::redis_server::free_port;
+use test_kit::redis_server::free_port;
 
-/// How long it may take to come up, on the slowest machine.
+/// How long it may take to start, on the slowest machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Whether this program can be started.
@@ -19,7 +19,6 @@ pub(crate) fn has(program: &str) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// See the module.
 pub(crate) struct Prometheus {
     url: String,
     process: Child,
@@ -27,7 +26,7 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// One that scrapes these targets every second, as the job `linkgate`, and evaluates these rules.
+    /// Starts one that scrapes these targets every second, as the job `linkgate`, and evaluates these rules.
     pub(crate) async fn start(targets: &[&str], rules: &Path) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let targets: Vec<&str> = targets.iter().map(|target| target.trim_start_matches("http://")).collect();
@@ -59,13 +58,13 @@ impl Prometheus {
         prometheus
     }
 
-    /// What a query finds; `None` when it cannot be asked or does not understand.
+    /// The result of a query; `None` if the query fails.
     pub(crate) async fn query(&self, query: &str) -> Option<Vec<Value>> {
         let found = self.ask("query", &[("query", query)]).await?;
         found["result"].as_array().cloned()
     }
 
-    /// The data that its API answers with.
+    /// The `data` of an API response.
     pub(crate) async fn ask(&self, what: &str, parameters: &[(&str, &str)]) -> Option<Value> {
         let url = format!("{}/api/v1/{what}", self.url);
         let answer = reqwest::Client::new().post(url).form(parameters).send().await.ok()?;

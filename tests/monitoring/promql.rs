@@ -1,24 +1,21 @@
-//! As much of the query language of Prometheus as it takes to know which metrics and labels a query names.
+//! Enough of PromQL to find the metrics and labels that a query names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Words that are no names.
+/// Keywords.
 const KEYWORDS: [&str; 10] =
     ["and", "or", "unless", "bool", "offset", "group_left", "group_right", "by", "on", "inf"];
 
 /// A label, an operator and a value.
 type Matcher = (String, String, String);
 
-/// What a query names.
+/// The names in a query.
 #[derive(Debug, Default)]
 pub(crate) struct Named {
-    /// Each metric, with its matchers.
     pub(crate) metrics: Vec<(String, Vec<Matcher>)>,
-    /// The labels that it groups or joins by.
     pub(crate) grouped_by: BTreeSet<String>,
 }
 
-/// Reads a query.
 pub(crate) fn named(query: &str) -> Named {
     let tokens = lex(query);
     let (mut named, mut at) = (Named::default(), 0);
@@ -84,11 +81,11 @@ fn lex(query: &str) -> Vec<String> {
     tokens
 }
 
-/// The metrics of an exposition: each series' name, with the values that each of its labels has.
+/// The series of an exposition, with the values of each label.
 pub(crate) fn exposed(text: &str) -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
     let mut found: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        // What follows ` # ` is an exemplar.
+        // An exemplar follows ` # `.
         let series = line.split(" # ").next().and_then(|sample| sample.rsplit_once(' ')).expect("a sample").0;
         let named = named(series);
         let [(name, labels)] = &named.metrics[..] else { panic!("one series: {line}") };

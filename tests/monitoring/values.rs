@@ -1,11 +1,11 @@
-//! What single metrics say when it matters.
+//! The values of single metrics.
 
 use chrono::TimeDelta;
 
 use crate::live::REQUEST_ID;
-use crate::redis_server::RedisServer;
-use crate::support::app::{TestApp, answer};
-use crate::support::waiting::until;
+use test_kit::app::{TestApp, answer};
+use test_kit::redis_server::RedisServer;
+use test_kit::waiting::until;
 
 const LOST: &str = "linkgate_attempts_lost_total{purpose=\"sign_in\"}";
 
@@ -91,7 +91,7 @@ async fn exemplars_name_a_request_in_a_text_that_may_have_them() {
     let [line] = with[..] else { panic!("one bucket has it: {with:?}") };
     assert!(line.starts_with("linkgate_http_request_seconds_bucket{"), "{line}");
     assert!(text.ends_with("# EOF\n"));
-    // One for each bucket of a route, however many requests there are.
+    // At most one for each bucket of a route.
     for n in 0..200 {
         let id = format!("request-{n}");
         app.browser().get("/v1/session").header("X-Request-Id", id).send().await.unwrap();
@@ -100,13 +100,13 @@ async fn exemplars_name_a_request_in_a_text_that_may_have_them() {
     assert!((1..=14).contains(&count), "{count}");
 }
 
-/// How many sign-ins have ended in this way.
+/// The number of sign-ins with this end.
 async fn ended(app: &TestApp, outcome: &str) -> f64 {
     let name = format!("linkgate_attempts_ended_total{{purpose=\"sign_in\",outcome=\"{outcome}\"}}");
     app.metric(&name).await
 }
 
-/// Every end is pressed, typed or asked for twice within one second, with the same answer.
+/// Every step to an end is taken twice within one second, with the same answer.
 async fn twice(app: &TestApp) {
     let script = app.script("requester-secret-0123456789");
     let decide_twice = async |email: &str, decision: &str| {

@@ -1,4 +1,4 @@
-//! Who may connect to whom: TLS with an authority of one's own, users with few permissions, wrong passwords.
+//! Connecting: TLS with a private authority, users with few permissions, wrong passwords.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use linkgate::store::Store;
 use linkgate::store::redis::{RedisOptions, RedisStore};
 
 use crate::bench::{Bench, VERIFY, confirmation, nonce, session_id};
-use crate::redis_groups::{Authority, LOGIN, SentinelGroup, TlsServer, add_user};
-use crate::redis_server::RedisServer;
+use test_kit::redis_groups::{Authority, LOGIN, SentinelGroup, TlsServer, add_user};
+use test_kit::redis_server::RedisServer;
 
 fn open(url: &str, ca_pem: Option<&str>) -> RedisStore {
     let ca_pem = ca_pem.map(|pem| pem.as_bytes().to_vec());
@@ -28,7 +28,7 @@ async fn only_the_own_authority_is_trusted() {
     assert!(reason.contains("certificate"), "{reason}");
     let reason = refused(&open(&tls.url(), None)).await;
     assert!(reason.contains("certificate"), "{reason}");
-    // Of a server that has a certificate in another's name.
+    // A server with a certificate for another name.
     let other = TlsServer::start_as("redis.example.com");
     let reason = refused(&open(&other.url(), Some(&other.authority.pem))).await;
     assert!(reason.contains("certificate"), "{reason}");
@@ -50,12 +50,12 @@ async fn a_master_that_no_sentinel_knows_is_told() {
     let url = group.url().replace("/mymaster", "/theirs");
     let reason = refused(&open(&url, None)).await;
     assert!(reason.contains("Sentinel"), "{reason}");
-    // One that does not answer does no harm.
+    // An unreachable Sentinel does no harm.
     let some = group.url().replacen("127.0.0.1:", "127.0.0.1:1,127.0.0.1:", 1);
     open(&some, None).ping().await.unwrap();
 }
 
-/// All verbs, once. Whether each worked.
+/// Runs each verb once; returns whether each worked.
 async fn all_verbs(bench: &Bench) -> bool {
     let (id, there) = (crate::bench::attempt_id(), crate::bench::attempt(bench.now()));
     let (store, now, n) = (&bench.store, bench.now(), &there.nonce);
@@ -94,7 +94,7 @@ async fn each_permission_of_the_documentation_is_needed() {
         server.command::<()>(&["ACL", "SETUSER", "linkgate", &format!("-{command}")]);
         server.command::<()>(&["SCRIPT", "FLUSH"]);
         let needed = match command {
-            // Not by a verb: by the connection.
+            // Refused on connecting, not by a verb.
             "ping" | "subscribe" => continue,
             _ => !all_verbs(&bench).await,
         };

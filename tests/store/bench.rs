@@ -1,4 +1,4 @@
-//! What the tests share: a store with its clock, and values to put into it.
+//! A store with its clock, and values for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::redis_server::RedisServer;
 use crate::shared::Shared;
+use test_kit::redis_server::RedisServer;
 
-/// Makes each test run on each store.
+/// Runs each test on each store.
 macro_rules! on_each_store {
     ($($name:ident)*) => {
         mod on_memory {
@@ -57,14 +57,14 @@ macro_rules! on_each_store {
 }
 pub(crate) use on_each_store;
 
-/// How long something may take that happens at once, on the slowest machine.
+/// How long something immediate may take, on the slowest machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A store, and the means to make its time pass.
+/// A store and its clock.
 pub(crate) struct Bench {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: ManualClock,
-    /// The server, when it is the test's own.
+    /// The server, if the test has its own.
     pub(crate) redis: Option<RedisServer>,
     in_memory: bool,
 }
@@ -80,12 +80,12 @@ impl Bench {
         }
     }
 
-    /// A store on Redis that other tests use at the same time.
+    /// A store on a Redis that other tests share.
     pub(crate) async fn shared(redis: &Shared) -> Self {
         Self::of(redis.open()).await
     }
 
-    /// A bench with this store, once its subscription stands.
+    /// A bench with this store, once its subscription is active.
     pub(crate) async fn of(store: RedisStore) -> Self {
         let bench = Self { store: Arc::new(store), clock: clock(), redis: None, in_memory: false };
         eventually(async || bench.store.ping().await.is_ok()).await;
@@ -93,7 +93,7 @@ impl Bench {
         bench
     }
 
-    /// Waits until the subscription stands.
+    /// Waits until the subscription is active.
     pub(crate) async fn hears(&self) {
         let mut changes = self.store.changes();
         let heard = async || {
@@ -111,20 +111,20 @@ impl Bench {
         Self::on(RedisServer::start()).await
     }
 
-    /// With a server of the test's own.
+    /// A store on the test's own server.
     pub(crate) async fn on(server: RedisServer) -> Self {
         let store = open(&server.url());
         let mut changes = store.changes();
-        // From here on the subscription stands.
+        // From here on the subscription is active.
         store.ping().await.unwrap();
-        // Tests that wait for the next loss are not to take the first connection for it. Should it have come before
-        // the receiver, there is nothing to wait for.
+        // Tests that wait for the next loss must not take the first connection for it. If it came before the receiver,
+        // there is nothing to wait for.
         let first = async { while changes.recv().await.unwrap() != Change::Anything {} };
         let _ = timeout(Duration::from_secs(1), first).await;
         Self { store: Arc::new(store), clock: clock(), redis: Some(server), in_memory: false }
     }
 
-    /// The server of a bench that has one.
+    /// The test's own server.
     pub(crate) fn server(&mut self) -> &mut RedisServer {
         self.redis.as_mut().unwrap()
     }
@@ -133,7 +133,7 @@ impl Bench {
         self.clock.now()
     }
 
-    /// A pending attempt that begins now, and its id, in the store for an hour.
+    /// Stores a pending attempt for an hour; returns it and its id.
     pub(crate) async fn started(&self) -> (AttemptId, Attempt) {
         let (id, attempt) = (attempt_id(), attempt(self.now()));
         self.create(id, &attempt).await;
@@ -153,17 +153,17 @@ impl Bench {
         assert!(created == Created::Fresh);
     }
 
-    /// The attempt as the store has it.
+    /// The attempt in the store.
     pub(crate) async fn read(&self, id: AttemptId) -> Option<Attempt> {
         self.store.read(id).await.unwrap()
     }
 
-    /// Puts the service's clock forward. What the store forgets by another clock stays.
+    /// Moves the service's clock. Records that expire by another clock stay.
     pub(crate) fn advance(&self, seconds: i64) {
         self.clock.advance(TimeDelta::seconds(seconds));
     }
 
-    /// Lets what is kept for at most a second end, and waits until it has, `gone` says.
+    /// Lets records that live for at most a second expire, and waits until `gone` holds.
     pub(crate) async fn outlive(&self, gone: impl AsyncFn() -> bool) {
         if self.in_memory {
             self.advance(1);
@@ -178,7 +178,7 @@ pub(crate) fn open(url: &str) -> RedisStore {
 }
 
 fn clock() -> ManualClock {
-    // Not a whole second, as real ones are not.
+    // Not a whole second, as in reality.
     ManualClock::new(DateTime::from_timestamp(1_795_000_000, 345_678_901).unwrap())
 }
 
@@ -227,7 +227,6 @@ pub(crate) fn link(now: DateTime<Utc>) -> LinkState {
 pub(crate) const VERIFY: Verdict =
     Verdict::Verify { signed_in: Some(SignedIn::Requester), same_client: false };
 
-/// Why a step was refused.
 pub(crate) fn refusal<T>(result: Result<T, StepError>) -> Refusal {
     match result {
         Err(StepError::Refused(refusal)) => refusal,
@@ -236,7 +235,7 @@ pub(crate) fn refusal<T>(result: Result<T, StepError>) -> Refusal {
     }
 }
 
-/// The next attempt that the store says has changed.
+/// The next published change.
 pub(crate) async fn next_change(changes: &mut Receiver<Change>) -> AttemptId {
     loop {
         match timeout(PATIENCE, changes.recv()).await.expect("a publication").unwrap() {
@@ -246,8 +245,8 @@ pub(crate) async fn next_change(changes: &mut Receiver<Change>) -> AttemptId {
     }
 }
 
-/// These attempts are published to have changed, as often as they stand here and no more. The order is that of each
-/// attempt alone: a cluster's nodes do not wait for one another.
+/// Asserts that exactly these changes are published. Only the order of each attempt's own changes counts: a cluster's
+/// nodes do not wait for each other.
 pub(crate) async fn published(changes: &mut Receiver<Change>, expected: &[AttemptId]) {
     let count = |ids: &[AttemptId]| {
         ids.iter().fold(BTreeMap::new(), |mut counts, id| {
@@ -257,7 +256,7 @@ pub(crate) async fn published(changes: &mut Receiver<Change>, expected: &[Attemp
     };
     let mut seen = Vec::new();
     let mut patience = PATIENCE;
-    // Had there been more, they would come right after.
+    // Further ones would come right after.
     while let Ok(change) = timeout(patience, changes.recv()).await {
         if let Change::Attempt(id) = change.unwrap()
             && expected.contains(&id)
@@ -271,12 +270,11 @@ pub(crate) async fn published(changes: &mut Receiver<Change>, expected: &[Attemp
     assert_eq!(count(&seen), count(expected));
 }
 
-/// Waits until `condition` holds.
 pub(crate) async fn eventually(condition: impl AsyncFn() -> bool) {
     eventually_within(PATIENCE, condition).await;
 }
 
-/// The same, for what takes longer.
+/// The same with more time.
 pub(crate) async fn eventually_within(patience: Duration, condition: impl AsyncFn() -> bool) {
     let waiting = async {
         while !condition().await {

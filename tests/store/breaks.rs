@@ -1,4 +1,4 @@
-//! Connections that break while requests are on their way: what may be repeated is, and nothing is done twice.
+//! Connections that break with requests in flight: repeatable commands are retried, and nothing happens twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,8 +9,8 @@ use linkgate::store::StepError;
 use linkgate::store::redis::{RedisOptions, RedisStore};
 
 use crate::bench::{Bench, VERIFY, attempt, attempt_id, confirmation, nonce, refusal};
-use crate::proxy::{Mode, Proxy};
-use crate::redis_server::{RedisServer, free_port};
+use test_kit::proxy::{Mode, Proxy};
+use test_kit::redis_server::{RedisServer, free_port};
 
 async fn behind_proxy() -> (RedisServer, Proxy, Bench) {
     let server = RedisServer::start();
@@ -21,7 +21,7 @@ async fn behind_proxy() -> (RedisServer, Proxy, Bench) {
     (server, proxy, bench)
 }
 
-/// Flows one after the other; how many verbs were answered, and how many were not.
+/// Runs flows one after the other; returns how many verbs succeeded, and how many failed.
 async fn flows(bench: &Bench, stop: &AtomicBool) -> (usize, usize) {
     let (mut answered, mut failed) = (0, 0);
     while !stop.load(Ordering::Relaxed) {
@@ -87,7 +87,7 @@ async fn a_reply_that_is_cut_is_asked_for_once_more() {
         let store = Arc::clone(&bench.store);
         let (press, now, link) = (confirmation(), bench.now(), there.nonce);
         let pressed = tokio::spawn(async move { store.settle(id, &link, press, &VERIFY, now).await });
-        // The command has arrived by then, and its answer was lost.
+        // The command has arrived, and its reply was lost.
         tokio::time::sleep(Duration::from_millis(15)).await;
         proxy.set(Mode::Pass);
         assert!(pressed.await.unwrap().is_ok(), "{bytes}");
@@ -123,7 +123,7 @@ async fn no_fault_of_the_network_takes_longer_than_the_limit() {
         crate::bench::eventually(async || store.ping().await.is_ok()).await;
         println!("{fault:?}: answered within {longest:?}, works again after {:?}", back.elapsed());
     }
-    // Slow is not broken.
+    // A slow connection is not broken.
     proxy.set(Mode::Delay(Duration::from_millis(600)));
     bench.store.ping().await.unwrap();
 }

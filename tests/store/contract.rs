@@ -1,4 +1,4 @@
-//! What is written, read and forgotten: attempts, tickets, ended sessions and permits.
+//! Writing, reading and expiry of attempts, tickets, ended sessions and permits.
 
 use std::time::Duration;
 
@@ -198,7 +198,7 @@ async fn a_consumed_ticket_does_not_come_back(bench: Bench) {
 }
 
 async fn a_ticket_ends(bench: Bench) {
-    // Both are put for the same short time, one after the other: when the later one has ended, so has the first.
+    // Both live equally long, and the second was put later: when it has expired, so has the first.
     let (ticket, marker) = (nonce(), session_id());
     bench.store.put_ticket(&ticket, Duration::from_millis(200)).await.unwrap();
     bench.store.end_session(marker, Duration::from_millis(200)).await.unwrap();
@@ -222,7 +222,7 @@ async fn a_permit_is_taken_once_per_window(bench: Bench) {
     assert!(store.permit_taken(hash, 0).await.unwrap().is_none());
     assert!(store.take_permit(hash, 0, window).await.unwrap());
     let left = store.permit_taken(hash, 0).await.unwrap();
-    // On a slow machine, the second may be over before it is asked for.
+    // On a slow machine, the second may pass before the query.
     assert!(left.is_none_or(|left| !left.is_zero() && left <= window));
     assert!(store.take_permit(hash, 1, Duration::from_mins(1)).await.unwrap());
     assert!(!store.take_permit(hash, 1, Duration::from_mins(1)).await.unwrap());
@@ -244,7 +244,7 @@ async fn permits_of_others_are_free(bench: Bench) {
     }
 }
 
-/// What no other test takes permits of.
+/// A limit that no other test uses.
 fn unique_hash() -> String {
     nonce().encode()
 }

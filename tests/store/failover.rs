@@ -1,5 +1,5 @@
-//! Failovers, real ones: through Sentinels, within a cluster, with the old master alive behind a partition, and back to
-//! the first process. They may lose what is pending, and never bring back what was used.
+//! Real failovers: by Sentinels, within a cluster, with the old master alive behind a partition, and back to the first
+//! process. They may lose pending records, and never make a used one work again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,11 +9,11 @@ use linkgate::store::StepError;
 use linkgate::store::redis::{RedisOptions, RedisStore};
 
 use crate::bench::{Bench, VERIFY, attempt, confirmation, eventually_within, nonce, refusal};
-use crate::proxy::{Mode, Proxy};
-use crate::redis_groups::{ClusterGroup, LOGIN, SentinelGroup, add_user, info, wait_until};
-use crate::redis_server::{RedisServer, free_port};
+use test_kit::proxy::{Mode, Proxy};
+use test_kit::redis_groups::{ClusterGroup, LOGIN, SentinelGroup, add_user, info, wait_until};
+use test_kit::redis_server::{RedisServer, free_port};
 
-/// How long a group may take to have another master, on the slowest machine.
+/// How long a failover may take, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn open(url: &str) -> RedisStore {
@@ -36,7 +36,7 @@ impl Used {
         Self { id, link: pending.nonce, ticket }
     }
 
-    /// Neither works again, however often it is tried.
+    /// Asserts that neither works again, however often it is tried.
     async fn stays_used(&self, bench: &Bench) {
         for _ in 0..3 {
             let again = bench.store.settle(self.id, &self.link, confirmation(), &VERIFY, bench.now()).await;
@@ -49,7 +49,7 @@ impl Used {
     }
 }
 
-/// A new attempt can be started and verified.
+/// Asserts that a new attempt can be started and verified.
 async fn works(bench: &Bench) {
     let (id, pending) = bench.started().await;
     bench.store.settle(id, &pending.nonce, confirmation(), &VERIFY, bench.now()).await.unwrap();
@@ -75,7 +75,7 @@ async fn a_master_that_dies_is_followed_by_its_replica() {
     used.stays_used(&bench).await;
     works(&bench).await;
 
-    // The first process's successor comes back as a replica, and is promoted.
+    // The successor of the first process restarts as a replica, and is promoted.
     let used_there = Used::on(&bench).await;
     group.servers[0].start_again();
     add_user(&group.servers[0], 1);
@@ -93,7 +93,7 @@ async fn a_master_that_dies_is_followed_by_its_replica() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_split_brain_has_two_halves_that_know_nothing_of_each_other() {
-    // All but one half of linkgate's replicas reach the first master through the proxy.
+    // Everything except one half of linkgate's replicas reaches the first master through the proxy.
     let port = free_port();
     let announced = port.to_string();
     let first = RedisServer::start_with(&[
@@ -123,7 +123,7 @@ async fn a_split_brain_has_two_halves_that_know_nothing_of_each_other() {
     is_lost_within(&far, pending).await;
     println!("the far half has the new master {:?} after the partition", begun.elapsed());
     assert_eq!(info(&group.servers[0], &["INFO", "replication"], "role"), "master", "the old one lives");
-    // The near half may verify what it has; the far half refuses the same link.
+    // The near half may verify its link; the far half refuses the same link.
     let press = near.store.settle(pending, &there.nonce, confirmation(), &VERIFY, near.now()).await;
     assert!(press.is_ok());
     let press = far.store.settle(pending, &there.nonce, confirmation(), &VERIFY, far.now()).await;
@@ -153,7 +153,7 @@ async fn a_split_brain_has_two_halves_that_know_nothing_of_each_other() {
         Ok(_) => panic!("it works again"),
     }
 
-    // And back to the first process, which has never been restarted.
+    // Back to the first process, which was never restarted.
     group.fail_over_to(0);
     let store = Arc::clone(&far.store);
     eventually_within(PATIENCE, async || store.ping().await.is_ok()).await;
@@ -177,7 +177,7 @@ async fn a_cluster_node_that_dies_is_followed_by_its_replica() {
     }
     group.nodes[0].kill();
     let begun = Instant::now();
-    // Those of the other masters stay; the third that the dead one had is lost, all of it.
+    // The records of the other masters stay; the dead master's third is lost.
     eventually_within(PATIENCE, async || bench.store.read_many(&pending).await.is_ok()).await;
     println!("the new master answers {:?} after the old one was killed", begun.elapsed());
     let left = bench.store.read_many(&pending).await.unwrap();
@@ -190,7 +190,7 @@ async fn a_cluster_node_that_dies_is_followed_by_its_replica() {
     for _ in 0..12 {
         works(&bench).await;
     }
-    // The subscription has found another node, wherever it was.
+    // The subscription has moved to another node.
     bench.hears().await;
     let mut changes = bench.store.changes();
     let store = Arc::clone(&bench.store);
@@ -213,7 +213,7 @@ async fn a_cluster_node_that_dies_is_followed_by_its_replica() {
     let mut ordered = None;
     while info(&group.nodes[0], &["INFO", "replication"], "role") != "master" {
         assert!(begun.elapsed() < PATIENCE, "it is the master again");
-        // The others may not have noticed yet that it is back, and then refuse for five seconds.
+        // Nodes that have not noticed its return yet refuse for five seconds.
         if ordered.is_none_or(|ordered: Instant| ordered.elapsed() > Duration::from_secs(6)) {
             group.nodes[0].command::<()>(&["CLUSTER", "FAILOVER"]);
             ordered = Some(Instant::now());
@@ -253,11 +253,11 @@ async fn a_slot_that_is_moved_is_followed() {
     let to = (from + 1) % 3;
     group.nodes[to].command::<()>(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &names[from]]);
     group.nodes[from].command::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &names[to]]);
-    // Still with the old master.
+    // Still on the old master.
     assert!(bench.read(id).await == Some(there.clone()));
     let port = group.nodes[to].port().to_string();
     group.nodes[from].command::<()>(&["MIGRATE", "127.0.0.1", &port, &key, "0", "1000"]);
-    // With the new one, to those who ask: which cannot vouch for what another process wrote.
+    // On the new master, whose fence does not match records of another process.
     assert!(bench.read(id).await.is_none());
     let mut ids = vec![id; 10];
     ids.extend([bench.started().await.0]);

@@ -1,4 +1,4 @@
-//! A Redis that is absent, stopped, silent or not ours: an error in time, and the same request works when it is back.
+//! A Redis that is absent, stopped, silent or not Redis: an error in time, and the same request works after its return.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,9 +9,9 @@ use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 
 use crate::bench::{Bench, PATIENCE, VERIFY, confirmation, eventually, next_change, open};
-use crate::redis_server::{RedisServer, free_port};
+use test_kit::redis_server::{RedisServer, free_port};
 
-/// The limit of each verb, 2 s, and what a slow machine may add.
+/// The limit of each verb, 2 s, with a margin for slow machines.
 const LIMIT: Duration = Duration::from_millis(2500);
 
 async fn fails_in_time(store: &dyn Store) -> String {
@@ -39,7 +39,7 @@ async fn a_stopped_redis_is_unavailable_and_the_same_request_works_when_it_is_ba
     assert!(bench.store.read_many(&[id]).await.is_err());
     println!("three requests failed in {:?}", begun.elapsed());
     assert!(begun.elapsed() < LIMIT);
-    // Long enough that the pauses between attempts to connect have reached their longest.
+    // Long enough for the back-off between connection attempts to reach its maximum.
     while begun.elapsed() < Duration::from_secs(2) {
         let reason = fails_in_time(bench.store.as_ref()).await;
         assert!(reason.contains("refused") || reason.contains("lost") || reason.contains("pipe"), "{reason}");
@@ -101,7 +101,7 @@ async fn the_subscription_survives_a_restart() {
     let mut changes = bench.store.changes();
     bench.server().kill();
     bench.server().start_again();
-    // Without any request in between.
+    // Without a request in between.
     told_of_anything(&mut changes).await;
     let (id, pending) = bench.started().await;
     bench.store.show_code(id, &pending.nonce, bench.now()).await.unwrap();
@@ -183,7 +183,7 @@ async fn something_else_than_redis_is_unavailable() {
     let server = tokio::spawn(async move {
         loop {
             let (mut connection, _) = listener.accept().await.unwrap();
-            // Garbage to one, nothing more to any.
+            // Garbage for one request, and nothing for later ones.
             let _ =
                 tokio::io::AsyncWriteExt::write_all(&mut connection, b"HTTP/1.1 400 secret\r\n\r\n").await;
         }

@@ -1,5 +1,5 @@
-//! Restarts, flushes and rollbacks of Redis: they may lose what is pending, and never bring back what was used. And
-//! what stands in Redis at all.
+//! Restarts, flushes and rollbacks of Redis may lose pending records, and never make a used one work again. And the
+//! records in Redis are the documented ones.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use linkgate::store::{AttemptStore, Created, Stepped, Store as _, TicketStore as
 use crate::bench::{
     Bench, VERIFY, attempt, attempt_id, confirmation, eventually, link, nonce, open, refusal, session_id,
 };
-use crate::redis_server::RedisServer;
+use test_kit::redis_server::RedisServer;
 
-/// Ends the server without notice and starts it again with what it had saved.
+/// Kills the server and starts it again with its saved data.
 async fn restart(bench: &mut Bench) {
     bench.server().kill();
     bench.server().start_again();
@@ -89,7 +89,7 @@ async fn a_restart_with_an_append_only_file_loses_what_is_pending_and_what_was_u
         let mut bench = Bench::on(server).await;
         let ((id, pending), (used, there)) = (bench.started().await, bench.started().await);
         bench.store.settle(used, &there.nonce, confirmation(), &VERIFY, bench.now()).await.unwrap();
-        // What is written outlives the process, synced or not. With `everysec`, a disk that is slow to sync delays it.
+        // Written data outlives the process, synced or not. With `everysec`, a slow disk delays writes.
         let server = bench.server();
         let written =
             || server.command::<String>(&["INFO", "persistence"]).contains("\naof_buffer_length:0\r");
@@ -104,7 +104,7 @@ async fn a_restart_with_an_append_only_file_loses_what_is_pending_and_what_was_u
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_fence_a_restore_brings_the_link_back() {
-    // The counterexample: it is the fence that holds the test before this one.
+    // The counterexample: without the fence, the test before this one fails.
     let mut bench = Bench::redis().await;
     bench.store = std::sync::Arc::new(unfenced(&bench.server().url()));
     let (id, pending) = bench.started().await;
@@ -132,12 +132,12 @@ async fn stores_with_and_without_the_fence_do_not_share_records() {
 async fn a_demoted_master_is_no_authority() {
     let mut bench = Bench::redis().await;
     let (id, _) = bench.started().await;
-    let nowhere = crate::redis_server::free_port().to_string();
+    let nowhere = test_kit::redis_server::free_port().to_string();
     bench.server().command::<()>(&["REPLICAOF", "127.0.0.1", &nowhere]);
     let error = bench.store.read(id).await.err().unwrap();
     assert_eq!(error.reason, "the server answered READONLY");
     assert!(bench.store.cancel(id, bench.now()).await.is_err());
-    // Promoted again, it is another history: what it had before the other master's time is void.
+    // Promoted again, it has another history: records from before the other master's time are void.
     bench.server().command::<()>(&["REPLICAOF", "NO", "ONE"]);
     let store = &bench.store;
     eventually(async || store.read(id).await.is_ok()).await;
@@ -275,7 +275,7 @@ async fn two_stores_on_one_server_are_one_store() {
     assert!(again == Stepped { changed: false, ..settled });
 }
 
-/// The fence: a hash of the server's run and of its history.
+/// The fence as `docs/architecture.md` defines it: a hash of the server's `run_id` and `master_replid`.
 fn expected_fence(server: &RedisServer) -> String {
     let info: String = server.command(&["INFO", "everything"]);
     let of = |name: &str| {

@@ -1,5 +1,5 @@
-//! The contract of the store, held by the memory store and by the one on a real Redis alike; and what only the one
-//! on Redis has to bear: restarts, rollbacks, silence.
+//! The contract of the store, for the memory store and for Redis; and the faults that only Redis has: restarts,
+//! rollbacks, silence.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod access;
@@ -10,12 +10,6 @@ mod failover;
 mod faults;
 mod fence;
 mod model;
-#[path = "../support/proxy.rs"]
-mod proxy;
 mod races;
-#[path = "../support/redis_groups.rs"]
-mod redis_groups;
-#[path = "../support/redis.rs"]
-mod redis_server;
 mod shared;
 mod steps;

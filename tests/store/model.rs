@@ -1,5 +1,5 @@
-//! Random sequences of verbs: the store on Redis answers each as the memory store does, which runs the rules of
-//! the domain; keeps the same attempts; and publishes the same changes.
+//! Random sequences of verbs: Redis gives the same replies as the memory store, which runs the rules of the domain, keeps
+//! the same attempts, and publishes the same changes.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::bench::{Bench, attempt, attempt_id, next_change};
 
 const IDS: usize = 2;
 
-/// One verb, with small numbers for ids, nonces and confirmations, so that they meet.
+/// One verb, with small numbers for ids, nonces and confirmations, so that they collide.
 #[derive(Debug, Clone)]
 enum Step {
     Wait { millis: i64 },
@@ -36,7 +36,7 @@ enum Step {
     TakePermit { slot: u32 },
 }
 
-/// What a verb answered, in a form that can be compared.
+/// The result of a verb, in a comparable form.
 #[derive(PartialEq)]
 enum Answer {
     Nothing,
@@ -85,7 +85,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     )
 }
 
-/// One sequence: its ids, its secrets and its time are its own.
+/// One sequence, with its own ids, secrets and time.
 struct Run {
     ids: [AttemptId; IDS],
     base: u8,
@@ -177,7 +177,7 @@ fn answer<T>(result: Result<T, StepError>, taken: impl FnOnce(T) -> Answer) -> A
     }
 }
 
-/// The changes that the memory store has published so far: it does so at once.
+/// The changes that the memory store has published so far, which it does at once.
 fn published(changes: &mut Receiver<Change>) -> Vec<AttemptId> {
     let mut ids = Vec::new();
     while let Ok(Change::Attempt(id)) = changes.try_recv() {
@@ -202,7 +202,7 @@ async fn compare(steps: &[Step], memory: &Bench, redis: &Bench) -> Result<(), Te
         prop_assert!(mine == theirs, "step {number}, {step:?}, leaves something else");
     }
     for id in published(&mut expected) {
-        // Publications have a connection of their own: one of an earlier run may come only now.
+        // Publications have their own connection: one of an earlier run may come only now.
         let theirs = loop {
             let theirs = next_change(&mut changes).await;
             if run.ids.contains(&theirs) {
@@ -229,7 +229,7 @@ async fn any_sequence_of_verbs_is_answered_alike_by_both_stores() {
     let (memory, redis) = (Bench::memory(), Bench::redis().await);
     let runtime = tokio::runtime::Handle::current();
     tokio::task::block_in_place(|| {
-        // Shrinking is bounded too: a publication that does not come costs seconds each time.
+        // Shrinking is bounded, too: a missing publication costs seconds each time.
         let config =
             Config { cases: 96, failure_persistence: None, max_shrink_time: 30_000, ..Config::default() };
         TestRunner::new(config)

@@ -1,4 +1,4 @@
-//! Many at once: each race has one winner, and all others are told so.
+//! Races: each has one winner, and all others learn of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ on_each_store! {
     a_permit_is_taken_by_exactly_one
 }
 
-/// Starts `runners` of `run(store, number)` at the same moment, and gives what each of them got.
+/// Starts `runners` of `run(store, number)` at the same moment, and returns their results.
 async fn race<T, R>(
     bench: &Bench,
     runners: usize,

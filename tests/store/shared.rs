@@ -1,13 +1,13 @@
-//! Redis in all the ways that it is run, started once for all tests of the contract, which use ids of their own.
+//! Redis in every topology, started once for all tests of the contract, which use different ids.
 
 use std::sync::OnceLock;
 
 use linkgate::store::redis::{RedisOptions, RedisStore};
 
-use crate::redis_groups::{ClusterGroup, Reaper, SentinelGroup, TlsServer};
-use crate::redis_server::RedisServer;
+use test_kit::redis_groups::{ClusterGroup, Reaper, SentinelGroup, TlsServer};
+use test_kit::redis_server::RedisServer;
 
-/// One of them, started when it is first wanted.
+/// One topology, started on first use.
 pub(crate) struct Shared {
     start: fn() -> Running,
     running: OnceLock<Running>,
@@ -53,7 +53,6 @@ impl Shared {
         Self { start, running: OnceLock::new() }
     }
 
-    /// A store on it.
     pub(crate) fn open(&self) -> RedisStore {
         let running = self.running.get_or_init(self.start);
         let options = RedisOptions { url: running.url.clone(), fence: true, ca_pem: running.ca_pem.clone() };

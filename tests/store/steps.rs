@@ -1,4 +1,4 @@
-//! Each step that an attempt can take, each refusal, each publication.
+//! Every step of an attempt, every refusal, every publication.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use linkgate::domain::attempt::{
@@ -68,7 +68,7 @@ async fn the_same_confirmation_gets_the_same_answer(bench: Bench) {
         let confirmation = confirmation();
         let first =
             bench.store.settle(id, &pending.nonce, confirmation, &verdict, bench.now()).await.unwrap();
-        // Long after the link has ended, too.
+        // Also long after the link has ended.
         bench.advance(1200);
         let again =
             bench.store.settle(id, &pending.nonce, confirmation, &verdict, bench.now()).await.unwrap();
@@ -290,7 +290,7 @@ async fn what_is_over_stays_as_it_is(bench: Bench) {
     }
 }
 
-/// After every link has ended: what is over does not become expired.
+/// After every link has ended: an ended attempt does not become `expired`.
 fn far(now: DateTime<Utc>) -> DateTime<Utc> {
     now + TimeDelta::days(1)
 }

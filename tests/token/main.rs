@@ -1,21 +1,20 @@
-//! Tokens from the outside: what is minted is taken back as what it is, and nothing else is.
-//!
-//! What only the holder of a key could make up is tested next to the check itself, in `src/token/check_tests.rs`.
+//! Tokens: what is minted is accepted as what it is, and nothing else is accepted.
 
-mod fixture;
 mod forgery;
 mod keys;
 mod properties;
 mod sealing;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use linkgate::domain::ids::Subject;
 use linkgate::domain::keys::SessionAlg;
 use linkgate::token::{MAX_TOKEN_LEN, Particulars, TokenError, TokenType};
 
-use fixture::{
-    ADDRESS, AUDIENCE, LIVES, START, URL, at, attempt, email, fingerprint, identity, key, mint, nonce, part,
-    particulars, tokens, tokens_of, typed, verdict,
+use serde_json::json;
+use test_kit::smith::{part, with};
+use test_kit::tokens::{
+    ADDRESS, AUDIENCE, LIVES, START, URL, at, attempt, email, fingerprint, identity, key, mint, nonce,
+    particulars, smith, tokens, tokens_of, typed, verdict,
 };
 
 #[track_caller]
@@ -83,7 +82,7 @@ fn tickets_and_renewals_say_who_signed_in() {
 }
 
 #[test]
-fn sessions_and_email_proofs_have_the_claims_of_the_design() {
+fn sessions_and_email_proofs_have_the_claims_of_the_architecture() {
     for alg in SessionAlg::ALL {
         let tokens = tokens_of(&[key("k1", 1)], URL, alg);
         let minted = identity(&tokens);
@@ -92,13 +91,13 @@ fn sessions_and_email_proofs_have_the_claims_of_the_design() {
         let mut claims = part(&session, 1);
         let jti = claims["jti"].take();
         assert_eq!(jti.as_str().map(str::len), Some(22));
-        let expected = serde_json::json!({
+        let expected = json!({
             "iss": URL, "aud": AUDIENCE, "sub": minted.subject.as_str(), "sid": minted.session.to_string(),
             "email": ADDRESS, "email_verified": true, "amr": ["email_link"], "auth_time": START, "jti": null,
             "xdev": true, "iat": START, "exp": START + 600,
         });
         assert_eq!(claims, expected);
-        let header = serde_json::json!({"alg": alg.as_str(), "typ": "at+jwt", "kid": "k1"});
+        let header = json!({"alg": alg.as_str(), "typ": "at+jwt", "kid": "k1"});
         assert_eq!(part(&session, 0), header);
 
         for subject in [None, Some(&minted.subject)] {
@@ -135,15 +134,49 @@ fn a_token_ends_at_its_last_second_without_leeway() {
         let end = at(START) + LIVES;
         let before = end - TimeDelta::nanoseconds(1);
         assert_eq!(verdict(&tokens, typ, &token, before), Ok(()), "{typ:?}");
-        for late in [end, end + TimeDelta::seconds(1), chrono::DateTime::<chrono::Utc>::MAX_UTC] {
+        for late in [end, end + TimeDelta::seconds(1), DateTime::<Utc>::MAX_UTC] {
             assert_eq!(verdict(&tokens, typ, &token, late), Err(TokenError::Expired), "{typ:?}");
         }
     }
 }
 
 #[test]
+fn no_time_that_fits_an_integer_makes_a_check_panic() {
+    let (tokens, smith) = (tokens(), smith());
+    let times =
+        [i64::MIN, -9_000_000_000_000, -1, 0, START, START + 1, 8_000_000_000_000, i64::MAX - 1, i64::MAX];
+    for typ in TokenType::ALL {
+        let token = mint(&tokens, typ);
+        for (iat, exp) in times.iter().flat_map(|iat| times.map(|exp| (*iat, exp))) {
+            let mut claims = with(&part(&token, 1), &json!({ "iat": iat, "exp": exp }));
+            if claims.get("auth_time").is_some() {
+                claims["auth_time"] = json!(iat);
+            }
+            let fits = [iat, exp].iter().all(|t| DateTime::from_timestamp(*t, 0).is_some()) && iat <= exp;
+            let expected = match () {
+                () if !fits => Err(TokenError::Invalid),
+                () if exp <= START => Err(TokenError::Expired),
+                () => Ok(()),
+            };
+            let token = smith.with_claims(&token, &claims.to_string());
+            assert_eq!(verdict(&tokens, typ, &token, at(START)), expected, "{typ:?} {iat} {exp}");
+        }
+    }
+}
+
+#[test]
+fn one_audience_of_several_is_enough() {
+    let tokens = tokens();
+    for typ in [TokenType::Session, TokenType::EmailProof] {
+        let token = mint(&tokens, typ);
+        let claims = with(&part(&token, 1), &json!({ "aud": ["other", AUDIENCE] }));
+        let token = smith().with_claims(&token, &claims.to_string());
+        assert_eq!(verdict(&tokens, typ, &token, at(START)), Ok(()), "{typ:?}");
+    }
+}
+
+#[test]
 fn no_duration_and_no_instant_is_too_much_to_mint() {
-    use chrono::{DateTime, Utc};
     use std::time::Duration;
     let tokens = tokens();
     let mut who = identity(&tokens);

@@ -1,4 +1,4 @@
-//! All that Redis holds, was asked and said, and all that was logged, tried as a key at every door.
+//! Every word in Redis, in its traffic and in the logs, tried as a token or a secret on every route.
 
 use std::collections::BTreeSet;
 
@@ -8,17 +8,17 @@ use serde_json::json;
 
 use super::flows::{Begun, begin, by_back_end, decide, in_one_client, open, redeem, sign_in};
 use super::world::{REDIRECT, World};
-use crate::support::app::{Answer, Client, answer};
+use test_kit::app::{Answer, Client, answer};
 
-/// What an attacker would like to have: each is there, and belongs to somebody.
+/// The things that an attacker would like to have; all of them exist.
 struct Prey {
     /// Verified, and not yet redeemed.
     verified: Begun,
     /// Mailed, and not yet opened.
     pending: Begun,
-    /// A ticket that nobody has redeemed.
+    /// An unspent ticket.
     ticket: String,
-    /// A living session, in its browser.
+    /// A session that has not ended, in its browser.
     session: Begun,
 }
 
@@ -52,7 +52,7 @@ async fn prey(world: &mut World) -> Prey {
     Prey { verified, pending, ticket: done.redirected("__linkgate_ticket").unwrap(), session }
 }
 
-/// Everything in these places that could be taken for a key: words, and ids with the prefixes that they have in the API.
+/// Every word in these texts that could be a token or a secret, and ids with their prefixes of the API.
 fn words(places: &[super::search::Place]) -> Vec<String> {
     let mut words = BTreeSet::new();
     for (_, bytes) in places {
@@ -71,13 +71,13 @@ fn words(places: &[super::search::Place]) -> Vec<String> {
     words.into_iter().filter(|word| word.len() >= 6).collect()
 }
 
-/// Offers a word wherever a token or a secret is wanted; the answers, each with the name of the door.
+/// Sends a word wherever a token or a secret is expected; returns the answers, each with the name of the route.
 async fn offer(thief: &Client, api_key: &str, prey: &Prey, word: &str) -> Vec<(&'static str, Answer)> {
     let own = |request: reqwest::RequestBuilder| request.header("Sec-Fetch-Site", "same-origin");
     let encoded: String = url::form_urlencoded::byte_serialize(word.as_bytes()).collect();
     let decision = json!({ "decision": "approve", "confirmation": word });
     let cookies = format!("linkgate-client={word}; linkgate-session={word}");
-    // A client secret has at least 22 characters of base64url; nothing shorter is looked at.
+    // Shorter than 22 characters of base64url, it cannot be a client secret.
     let secret = |request: reqwest::RequestBuilder| {
         let fits = word.len() >= 22 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
         if fits { request.header("Linkgate-Client", word) } else { request }
@@ -116,14 +116,14 @@ async fn what_redis_and_the_logs_hold_lets_nobody_sign_in() {
     let mut places = world.redis_captured();
     places.extend(world.logs());
     let words = words(&places);
-    // The confirmation id, the nonces and the ids of what is wanted are among them.
+    // The confirmation id, the nonces and the ids of the targets are among the words.
     assert!(words.len() > 150, "{} words", words.len());
     assert!(words.contains(&prey.verified.id) && words.iter().any(|word| word.len() == 22));
 
     let thief = world.browser(1, "203.0.122.92");
     let (thief, api_key, prey_of) = (&thief, world.api_key.clone(), &prey);
     let api_key = &api_key;
-    // From another network each time: limits on refusals are not what holds the thief off here.
+    // From another network each time: the limit on refusals must not be what stops the attacker.
     let offered = futures_util::stream::iter(words.iter().enumerate())
         .map(|(number, word)| async move {
             let thief = thief.moved_to(&format!("203.{}.{}.9", 1 + number / 250, number % 250));
@@ -140,12 +140,12 @@ async fn what_redis_and_the_logs_hold_lets_nobody_sign_in() {
     }
     println!("{} words tried at {} doors", words.len(), tried[0].1.len());
 
-    // Nothing was taken in the meantime.
+    // Nothing was redeemed in the meantime.
     let pending = world.ask(prey.pending.request(Method::GET, "")).await;
     assert_eq!(pending.expect(200).body["status"], "pending");
     redeem(&mut world, &prey.verified).await;
     redeem(&mut world, &prey.session).await;
-    // And the doors are doors: each opens to what belongs there.
+    // Each route accepts the right token or secret.
     let link = world.link("planted.ivan@mailbox-leak.example");
     for (door, key) in [
         ("a link", &link[3..]),

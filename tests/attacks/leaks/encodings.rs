@@ -1,26 +1,25 @@
-//! What a text looks like when it has leaked: as it is, or encoded, or hashed without a key.
+//! The forms in which a text can leak: as it is, encoded, or hashed without a key.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
-/// Of a hash, so many bytes are looked for: whoever stores hashes may cut them.
+/// How many bytes of a hash are searched for: a stored hash may be truncated.
 const DIGEST_BYTES: usize = 12;
 
-/// Pieces that are shorter than this stand in any text by chance.
+/// Shorter pieces occur by chance.
 const SHORTEST: usize = 7;
 
-/// A text to look for.
+/// A text to search for.
 pub(crate) struct Needle {
     /// How it is encoded.
     pub(crate) how: String,
     pub(crate) bytes: Vec<u8>,
-    /// Whether upper and lower case are one.
+    /// Whether the search ignores case.
     pub(crate) any_case: bool,
 }
 
-/// All that a secret could look like. The forms that it may have been brought into (lower-cased, canonical) are the
-/// caller's to name, but for the lower-cased.
+/// All forms of a secret. Other spellings of it, except the lower-case one, are up to the caller.
 pub(crate) fn needles(secret: &[u8]) -> Vec<Needle> {
     let mut found = Vec::new();
     let mut add = |how: &str, bytes: Vec<u8>, any_case: bool| {
@@ -65,8 +64,8 @@ fn listed(bytes: &[u8]) -> String {
     bytes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// What of these bytes can be seen in the base64 of any text that they are a part of: where they begin at a first,
-/// second or third byte, without the characters at either end that depend on their neighbours.
+/// The part of the base64 of these bytes that does not depend on the bytes around them, for each of the three positions
+/// at which they can begin.
 fn base64_pieces(bytes: &[u8]) -> Vec<String> {
     let mut pieces = Vec::new();
     for before in 0..3 {
@@ -81,7 +80,7 @@ fn base64_pieces(bytes: &[u8]) -> Vec<String> {
     pieces
 }
 
-/// The hashes that anybody could compute.
+/// The hashes that need no key.
 pub(crate) fn hashes(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("SHA-256", digest(&SHA256, bytes).as_ref().to_vec()),
@@ -91,7 +90,7 @@ pub(crate) fn hashes(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// MD5 (RFC 1321), which no library here has.
+/// MD5 (RFC 1321), which no library in the tree has.
 fn md5(bytes: &[u8]) -> [u8; 16] {
     const SHIFTS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
     let mut state: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];

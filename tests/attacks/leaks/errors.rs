@@ -1,4 +1,4 @@
-//! Everything that can go wrong, with planted texts wherever a request has room for one.
+//! Every error, with planted texts wherever a request has room for one.
 
 use std::time::{Duration, Instant};
 
@@ -7,16 +7,15 @@ use serde_json::json;
 
 use super::flows::{Begun, begin, decide, open, sign_in};
 use super::world::{World, random};
-use crate::support::smtp::Mode;
+use test_kit::smtp::Mode;
 
-/// A text that is planted where a request has room for one.
 fn plant(world: &mut World, what: &str) -> String {
     let text = format!("planted-{}", random());
     world.garden.plant(what, &text);
     text
 }
 
-/// Requests that make no sense, or that nobody may make.
+/// Requests that are malformed or not allowed.
 pub(crate) async fn of_requests(world: &mut World) {
     let client = world.browser(0, "203.0.115.80");
     let twin = world.browser(1, "203.0.115.80");
@@ -92,7 +91,7 @@ pub(crate) async fn of_requests(world: &mut World) {
     raw(world, &t).await;
 }
 
-/// What is no HTTP at all, or too much of it.
+/// Garbage instead of HTTP, and heads that are too long.
 async fn raw(world: &World, t: &str) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     for request in [
@@ -105,7 +104,7 @@ async fn raw(world: &World, t: &str) {
         format!("GET / HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", t.repeat(1000)),
     ] {
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", world.replicas[0].port)).await.unwrap();
-        // It may hang up before it has read all.
+        // The server may close the connection before it has read everything.
         let _ = stream.write_all(request.as_bytes()).await;
         let mut answer = vec![0; 4096];
         let reading = tokio::time::timeout(Duration::from_secs(8), stream.read(&mut answer)).await;
@@ -115,7 +114,7 @@ async fn raw(world: &World, t: &str) {
     }
 }
 
-/// Links and tokens that are somebody else's, or no good.
+/// Links and tokens of other people, and invalid ones.
 pub(crate) async fn of_links(world: &mut World) {
     let to = world.address("planted.erin@mailbox-leak.example");
     let client = world.script(0, "203.0.116.82");
@@ -126,7 +125,7 @@ pub(crate) async fn of_links(world: &mut World) {
     let unknown = client.get("/v1/attempts/att_00000000000000000000000000000000").bearer_auth(&attempt.token);
     world.ask(unknown).await.expect_problem(404, "attempt_not_found");
     let confirmation = open(world, &client, &link).await;
-    // Somebody else's confirmation, and none at all.
+    // Another client's confirmation, and an invalid one.
     let bad = plant(world, "a bad confirmation");
     for id in [&confirmation, &bad] {
         let decision = json!({ "decision": "approve", "confirmation": id });
@@ -138,7 +137,7 @@ pub(crate) async fn of_links(world: &mut World) {
     let foreign = client.post(&link).header("Origin", "https://evil.example");
     let decision = json!({ "decision": "approve", "confirmation": confirmation });
     world.ask(foreign.json(&decision)).await.expect_problem(403, "origin_not_allowed");
-    // What operators may look at and end, with the key and without.
+    // The routes for operators, with the key and without.
     let key = world.api_key.clone();
     for path in [format!("/v1/admin/attempts/{}", attempt.id), format!("/v1/admin/sessions/{bad}")] {
         for bearer in [&bad, &key] {
@@ -157,7 +156,7 @@ pub(crate) async fn of_links(world: &mut World) {
     world.snapshot();
 }
 
-/// A relay that rejects, defers, repeats the address in what it says, hangs up, and is gone.
+/// A relay that rejects, defers, repeats the address in its replies, hangs up, and is gone.
 pub(crate) async fn of_the_relay(world: &mut World) {
     let to = world.address("planted.frank@mailbox-leak.example");
     let key = world.api_key.clone();
@@ -182,7 +181,7 @@ pub(crate) async fn of_the_relay(world: &mut World) {
     world.snapshot();
 }
 
-/// A key file that went bad: the old ring stays, loudly.
+/// A broken key file: the old keyring stays, and the log says so.
 pub(crate) async fn of_the_key_file(world: &mut World) {
     let before = std::fs::read_to_string(&world.keys_file).unwrap();
     let bad = plant(world, "a bad key");
@@ -198,8 +197,7 @@ pub(crate) async fn of_the_key_file(world: &mut World) {
     std::fs::write(&world.keys_file, before).unwrap();
 }
 
-/// A store that has something else where we wrote, has no room, forbids what we do, and is gone. What it says of it
-/// quotes what it was asked.
+/// A store with values of the wrong type, without memory, without permissions, and gone. Its errors quote the commands.
 pub(crate) async fn of_the_store(world: &mut World) {
     let to = world.address("planted.grace@mailbox-leak.example");
     let client = world.browser(0, "203.0.118.85");
@@ -227,7 +225,7 @@ pub(crate) async fn of_the_store(world: &mut World) {
             _ => world.redis.pause(),
         }
         if fault != "room" {
-            // With room or without, who may still read goes on waiting.
+            // Requests that only read keep waiting, with memory or without.
             world.ask(attempt.request(Method::GET, "/events")).await;
         }
         let met = everything(world, &attempt, &link, &confirmation).await;
@@ -239,7 +237,7 @@ pub(crate) async fn of_the_store(world: &mut World) {
     }
 }
 
-/// Each step once, whatever comes of it; how many were answered with 503.
+/// Runs each step once; returns how many failed with 503.
 async fn everything(world: &mut World, attempt: &Begun, link: &str, confirmation: &str) -> usize {
     let client = attempt.client.clone();
     let decision = json!({ "decision": "approve", "confirmation": confirmation });

@@ -1,12 +1,12 @@
-//! What people do, every way that there is, with everything about them planted.
+//! Every flow, with planted personal data.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::world::{REDIRECT, World};
-use crate::support::app::{Answer, Client};
+use test_kit::app::{Answer, Client};
 
-/// An attempt under way.
+/// A pending attempt.
 pub(crate) struct Begun {
     pub(crate) client: Client,
     pub(crate) id: String,
@@ -19,7 +19,7 @@ impl Begun {
     }
 }
 
-/// Starts an attempt; what the answer has of secrets is planted.
+/// Starts an attempt, and registers the secrets in the answer.
 pub(crate) async fn begin(world: &mut World, client: &Client, body: Value, key: Option<&str>) -> Begun {
     let mut request =
         client.post("/v1/attempts").header("Referer", "https://app.example.com/planted-referer-2207");
@@ -50,7 +50,7 @@ pub(crate) fn sign_in(email: &str) -> Value {
     json!({ "email_address": email, "purpose": "sign_in", "redirect_url": REDIRECT })
 }
 
-/// Opens the page of a link; its confirmation and its cookie are planted.
+/// Opens the page of a link, and registers its confirmation and its cookie.
 pub(crate) async fn open(world: &mut World, client: &Client, path: &str) -> String {
     let page = world.ask(client.get(path).header("Accept", "text/html")).await;
     page.expect_page(200);
@@ -79,7 +79,7 @@ pub(crate) async fn decide(
     done
 }
 
-/// Redeems; the session is planted.
+/// Redeems, and registers the session.
 pub(crate) async fn redeem(world: &mut World, attempt: &Begun) -> Answer {
     let redeemed = world.ask(attempt.request(Method::POST, "/redeem")).await;
     redeemed.expect(200);
@@ -98,7 +98,8 @@ pub(crate) async fn redeem(world: &mut World, attempt: &Begun) -> Answer {
     redeemed
 }
 
-/// A browser asks at home; the link is opened elsewhere, the code typed in, wrong and right; then all of a session.
+/// A browser starts at home; the link is opened elsewhere, a wrong code and the right one are entered; then every use of
+/// the session.
 pub(crate) async fn across_devices(world: &mut World) {
     let to = world.address("Planted.Ann+Tag7@Mailbox-Leak.example");
     let browser = world.browser(0, "203.0.113.77");
@@ -125,10 +126,9 @@ pub(crate) async fn across_devices(world: &mut World) {
     assert!(events.raw.contains("event: status"), "{}", events.raw);
     redeem(world, &attempt).await;
     world.ask(browser.get("/v1/session")).await.expect(200);
-    let renewed =
-        world.ask(browser.post("/v1/session/token").header("Origin", crate::support::app::ORIGIN)).await;
+    let renewed = world.ask(browser.post("/v1/session/token").header("Origin", test_kit::app::ORIGIN)).await;
     world.garden.plant_token("a session token", &renewed.expect(200).text("session_token"));
-    let out = browser.request(Method::DELETE, "/v1/session").header("Origin", crate::support::app::ORIGIN);
+    let out = browser.request(Method::DELETE, "/v1/session").header("Origin", test_kit::app::ORIGIN);
     world.ask(out).await.expect(204);
     world.snapshot();
     for path in
@@ -140,7 +140,7 @@ pub(crate) async fn across_devices(world: &mut World) {
     world.ask(browser.get("/.well-known/jwks.json")).await.expect(200);
 }
 
-/// A script with a secret of its own, over IPv6, opens its own link; then proves another address.
+/// A script with its own secret, over IPv6, opens its own link; then verifies another address.
 pub(crate) async fn in_one_client(world: &mut World) {
     let to = world.address("planted.bob@bücher-leak.example");
     let script = world.script(1, "2001:db8:77:7700::7777");
@@ -155,7 +155,7 @@ pub(crate) async fn in_one_client(world: &mut World) {
     for member in ["session_token", "renewal_token"] {
         world.garden.plant_token(member, done.body["session"][member].as_str().unwrap());
     }
-    // The same press again, and one of somebody else.
+    // The same press again, and one of another client.
     world.ask(script.post(&link).json(&decision)).await.expect(200);
     let session = redeem(world, &attempt).await;
     let renewal = json!({ "renewal_token": session.text("renewal_token") });
@@ -213,7 +213,7 @@ pub(crate) async fn by_back_end(world: &mut World) {
     world.snapshot();
 }
 
-/// Refused, canceled, taken elsewhere, superseded, lost.
+/// Attempts that are denied, canceled, signed in elsewhere, superseded and lost.
 pub(crate) async fn over_early(world: &mut World) {
     let to = world.address("planted.dave@mailbox-leak.example");
     let browser = world.browser(0, "203.0.114.78");

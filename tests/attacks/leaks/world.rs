@@ -15,22 +15,21 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::search::{Garden, Place};
-use crate::fleet::Replica;
-use crate::redis_server::RedisServer;
-use crate::support::app::{Answer, Client, link_of};
-use crate::support::smtp::{Mode, Sink, Tls};
+use test_kit::app::{Answer, Client, link_of};
+use test_kit::fleet::Replica;
+use test_kit::redis_server::RedisServer;
+use test_kit::smtp::{Mode, Sink, Tls};
 
-/// Where openers end.
+/// The redirect URL.
 pub(crate) const REDIRECT: &str = "https://app.example.com/p/planted-path-4711?planted=query-7731";
 
-/// See the module.
 pub(crate) struct World {
     pub(crate) redis: RedisServer,
     pub(crate) smtp: Sink,
     pub(crate) replicas: Vec<Replica>,
     pub(crate) garden: Garden,
     pub(crate) api_key: String,
-    /// The problem codes that were met.
+    /// The problem codes that occurred.
     pub(crate) codes: BTreeSet<String>,
     pub(crate) keys_file: std::path::PathBuf,
     watcher: Watcher,
@@ -39,7 +38,7 @@ pub(crate) struct World {
     _directory: TempDir,
 }
 
-/// A random text that nobody else has.
+/// A random text that occurs nowhere else.
 pub(crate) fn random() -> String {
     let mut bytes = [0; 24];
     rand::fill(&mut bytes).unwrap();
@@ -69,7 +68,7 @@ impl World {
         let watcher = Watcher::start(&redis, &redis_password);
         let smtp = Sink::start_with(Mode::Accept, Tls::None, Some(("relay-user", &mail_password)));
         let mail_url = smtp.url().replace("smtp://", &format!("smtp://relay-user:{mail_password}@"));
-        let (port, other) = (crate::redis_server::free_port(), crate::redis_server::free_port());
+        let (port, other) = (test_kit::redis_server::free_port(), test_kit::redis_server::free_port());
         let public = format!("http://127.0.0.1:{port}");
         let file = keys_file.display().to_string();
         let redis_url = redis.url();
@@ -79,7 +78,7 @@ impl World {
         {
             replicas.push(Replica::start_on(
                 port,
-                crate::redis_server::free_port(),
+                test_kit::redis_server::free_port(),
                 &[
                     ("LINKGATE_PUBLIC_URL", public.as_str()),
                     ("LINKGATE_STORE_URL", &redis_url),
@@ -113,13 +112,13 @@ impl World {
         }
     }
 
-    /// A browser on one of the replicas.
+    /// A browser that talks to one of the replicas.
     pub(crate) fn browser(&mut self, replica: usize, ip: &str) -> Client {
         self.plant_ip(ip);
         Client::new(&self.replicas[replica].url(), ip, patient().cookie_store(true), None)
     }
 
-    /// A client that sends its secret.
+    /// A client that sends its secret as a header.
     pub(crate) fn script(&mut self, replica: usize, ip: &str) -> Client {
         let secret = random();
         self.plant_ip(ip);
@@ -127,7 +126,7 @@ impl World {
         Client::new(&self.replicas[replica].url(), ip, patient(), Some(secret))
     }
 
-    /// An IP address, in all ways in which one is written.
+    /// An IP address, in every notation.
     pub(crate) fn plant_ip(&mut self, text: &str) {
         self.garden.plant("a client's IP address", text);
         match text.parse().unwrap() {
@@ -143,7 +142,7 @@ impl World {
         }
     }
 
-    /// An address, as typed and as it is mailed to.
+    /// An address, as typed and in its canonical form.
     pub(crate) fn address(&mut self, typed: &str) -> String {
         let canonical = EmailAddress::parse(typed).unwrap().as_str().to_owned();
         self.garden.plant("an address, as typed", typed);
@@ -163,7 +162,7 @@ impl World {
         path
     }
 
-    /// Sends a request, and remembers what it is told when it fails.
+    /// Sends a request, and records the body of an error.
     pub(crate) async fn ask(&mut self, request: RequestBuilder) -> Answer {
         let (client, request) = request.build_split();
         let request = request.unwrap();
@@ -176,7 +175,7 @@ impl World {
             if let Some(code) = body["code"].as_str() {
                 self.codes.insert(code.to_owned());
             }
-            // A page's forms and links lead on: to the very link it is about, and to the application.
+            // The forms and links of a page contain its own link, and the application's URL.
             let seen = if body.is_null() { without_attributes(&raw) } else { raw.clone() };
             let told: Vec<String> = headers
                 .iter()
@@ -190,13 +189,13 @@ impl World {
         Answer { status, headers, body, raw }
     }
 
-    /// Remembers all that Redis has now.
+    /// Records the contents of Redis.
     pub(crate) fn snapshot(&mut self) {
         let places = dump(&self.redis);
         self.snapshots.extend(places);
     }
 
-    /// Lets mails go out again that limits on addresses, networks and clients would keep back.
+    /// Resets the limits on mails.
     pub(crate) fn forget_permits(&self) {
         let keys: Vec<String> = self.redis.command(&["KEYS", "lg:p:*"]);
         for key in keys {
@@ -204,7 +203,7 @@ impl World {
         }
     }
 
-    /// Everything that somebody who watches the service could have seen so far.
+    /// Everything visible from outside so far.
     pub(crate) async fn captured(&mut self) -> Vec<Place> {
         let mut places = self.redis_captured();
         places.append(&mut self.logs());
@@ -218,7 +217,7 @@ impl World {
         places
     }
 
-    /// What Redis had, was asked and said.
+    /// The contents and the traffic of Redis.
     pub(crate) fn redis_captured(&mut self) -> Vec<Place> {
         self.snapshot();
         let mut places = self.snapshots.clone();
@@ -226,7 +225,6 @@ impl World {
         places
     }
 
-    /// The logs.
     pub(crate) fn logs(&self) -> Vec<Place> {
         let logs = self.replicas.iter().enumerate();
         logs.map(|(number, replica)| (format!("the log of replica {number}"), replica.log().into_bytes()))
@@ -234,12 +232,11 @@ impl World {
     }
 }
 
-/// Whoever waits longer than any answer may take waits in vain.
+/// Longer than any answer may take.
 fn patient() -> reqwest::ClientBuilder {
     reqwest::Client::builder().timeout(std::time::Duration::from_secs(40))
 }
 
-/// A page without the values of its attributes.
 fn without_attributes(page: &str) -> String {
     let mut out = String::new();
     for (number, part) in page.split('"').enumerate() {
@@ -250,7 +247,7 @@ fn without_attributes(page: &str) -> String {
     out
 }
 
-/// Every key of Redis with every value that it has, whatever its type.
+/// Every key of Redis with its values, of whatever type.
 pub(crate) fn dump(redis: &RedisServer) -> Vec<Place> {
     let mut places = Vec::new();
     let keys: Vec<Vec<u8>> = redis.command(&["KEYS", "*"]);
@@ -264,7 +261,7 @@ pub(crate) fn dump(redis: &RedisServer) -> Vec<Place> {
             "set" => redis::cmd("SMEMBERS"),
             "zset" => redis::cmd("ZRANGE"),
             "stream" => redis::cmd("XRANGE"),
-            // Gone in the meantime.
+            // Expired in the meantime.
             "none" => continue,
             other => panic!("a key of the type {other}"),
         };
@@ -303,7 +300,7 @@ fn flatten(value: &redis::Value, out: &mut Vec<u8>) {
     }
 }
 
-/// Hears all that Redis is asked (`MONITOR`, scripts' commands included) and all that is published.
+/// Records every command that Redis receives (`MONITOR`, commands of scripts included) and every publication.
 struct Watcher {
     asked: Arc<Mutex<Vec<u8>>>,
     published: Arc<Mutex<Vec<u8>>>,
@@ -329,13 +326,13 @@ impl Watcher {
     }
 }
 
-/// A line of `MONITOR` without its time, whose digits could be anything.
+/// A line of `MONITOR` without its time, whose digits could match by chance.
 fn without_time(line: &[u8]) -> Vec<u8> {
     let at = line.iter().position(|byte| *byte == b'[').unwrap_or(0);
     line[at..].to_vec()
 }
 
-/// `\xNN` as the byte that it stands for.
+/// Decodes `\xNN`.
 fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = text;
@@ -357,7 +354,7 @@ fn listen(port: u16, password: &str, command: &str) -> Arc<Mutex<Vec<u8>>> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     write!(stream, "AUTH {password}\r\n{command}\r\n").unwrap();
     let mut first = [0; 16];
-    // From the answer to AUTH on, which must have been taken before anything is missed.
+    // From the reply to AUTH on, so that nothing is missed.
     let length = stream.read(&mut first).unwrap();
     assert!(first[..length].starts_with(b"+OK"));
     let heard = Arc::new(Mutex::new(first[..length].to_vec()));

@@ -1,7 +1,6 @@
-//! An SMTP sink: a relay on a free port that keeps what it is given, and misbehaves on demand.
+//! An SMTP relay on a free port that keeps the mails it receives, and misbehaves on demand.
 //!
-//! Runs on threads of its own, so that it serves any runtime. Stops when dropped.
-#![allow(dead_code, reason = "each suite that includes it uses a part of it")]
+//! It runs on its own threads, so that it serves any runtime, and stops when it is dropped.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
@@ -15,29 +14,29 @@ use base64::Engine as _;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// How the sink answers; may change while it runs.
+/// How the sink replies; may change while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub enum Mode {
     Accept,
     /// 550 to each recipient.
     RejectRecipient,
-    /// The same, and 354 to DATA nevertheless.
+    /// The same, and still 354 to DATA.
     RejectRecipientButTakeData,
     /// 550 to each recipient, and hangs up.
     RejectRecipientAndHangUp,
-    /// 550 to each recipient, and 421 to whatever comes then.
+    /// 550 to each recipient, and 421 to the next command.
     RejectRecipientAndHadEnough,
-    /// 550 to each recipient, and no word more.
+    /// 550 to each recipient, and no further reply.
     RejectRecipientAndFallSilent,
-    /// Thinks about each recipient for 1.3 s.
+    /// Takes 1.3 s for each recipient.
     Ponder,
     /// 451 to each recipient.
     Defer,
-    /// Never says anything, not even the greeting.
+    /// Sends nothing, not even the greeting.
     Silent,
     /// Hangs up after accepting a mail.
     HangUpAfterMail,
-    /// Hangs up instead of answering to the message.
+    /// Hangs up instead of replying to the message.
     HangUpInData,
     /// 421 to each MAIL FROM but the first of a connection.
     OneMailOnly,
@@ -45,30 +44,30 @@ pub(crate) enum Mode {
 
 /// The encryption that the sink offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tls {
+pub enum Tls {
     None,
     /// By STARTTLS.
     AfterStart,
     Implicit,
-    /// STARTTLS, with an answer in plain text appended to the answer to it, as a man in the middle would.
+    /// STARTTLS, with a plain-text reply appended to the reply to it, as a man in the middle would.
     Injected,
 }
 
 /// A mail that the sink accepted.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Received {
-    pub(crate) mail_from: String,
-    pub(crate) rcpt_to: Vec<String>,
-    /// As sent, without the dots of transparency.
-    pub(crate) message: Vec<u8>,
-    pub(crate) encrypted: bool,
+pub struct Received {
+    pub mail_from: String,
+    pub rcpt_to: Vec<String>,
+    /// As sent, without dot-stuffing.
+    pub message: Vec<u8>,
+    pub encrypted: bool,
 }
 
-pub(crate) struct Sink {
+pub struct Sink {
     address: SocketAddr,
     shared: Arc<Shared>,
     /// The certificate of the sink, for `localhost` and 127.0.0.1, in PEM.
-    pub(crate) ca_pem: String,
+    pub ca_pem: String,
 }
 
 struct Shared {
@@ -77,7 +76,7 @@ struct Shared {
     config: Arc<ServerConfig>,
     /// The wanted argument of AUTH PLAIN.
     auth: Option<String>,
-    /// Whether it takes commands before it has answered those before.
+    /// Whether it accepts a command before it has replied to the previous one.
     pipelining: AtomicBool,
     received: Mutex<Vec<Received>>,
     commands: Mutex<Vec<String>>,
@@ -88,7 +87,7 @@ struct Shared {
     stopped: AtomicBool,
 }
 
-/// Where a conversation stands.
+/// The state of a conversation.
 #[derive(Default)]
 struct State {
     encrypted: bool,
@@ -104,13 +103,13 @@ struct State {
 }
 
 impl Sink {
-    pub(crate) fn start(mode: Mode) -> Self {
+    pub fn start(mode: Mode) -> Self {
         Self::start_with(mode, Tls::None, None)
     }
 
-    /// `user` is the name and password that it wants by AUTH PLAIN.
-    pub(crate) fn start_with(mode: Mode, tls: Tls, user: Option<(&str, &str)>) -> Self {
-        // Another test may have been first.
+    /// `user` is the name and password that it requires by AUTH PLAIN.
+    pub fn start_with(mode: Mode, tls: Tls, user: Option<(&str, &str)>) -> Self {
+        // Another test may have installed it.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let certified = rcgen::generate_simple_self_signed(names).unwrap();
@@ -143,7 +142,7 @@ impl Sink {
     }
 
     /// The URL with the TLS that it offers, on the name `localhost`.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let port = self.address.port();
         match self.shared.tls {
             Tls::None => format!("smtp://localhost:{port}"),
@@ -152,54 +151,53 @@ impl Sink {
         }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Whether it takes several commands at once, as it does unless told otherwise. Else it is unsettled by more than one,
-    /// and does not like to be asked twice what it offers.
-    pub(crate) fn set_pipelining(&self, pipelining: bool) {
+    /// Turns pipelining on (the default) or off. Without it, the sink rejects commands that arrive together, and a
+    /// second EHLO.
+    pub fn set_pipelining(&self, pipelining: bool) {
         self.shared.pipelining.store(pipelining, Ordering::SeqCst);
     }
 
-    pub(crate) fn set_mode(&self, mode: Mode) {
+    pub fn set_mode(&self, mode: Mode) {
         *self.shared.mode.lock().unwrap() = mode;
     }
 
-    /// What it has accepted, oldest first.
-    pub(crate) fn received(&self) -> Vec<Received> {
+    /// The accepted mails, oldest first.
+    pub fn received(&self) -> Vec<Received> {
         self.shared.received.lock().unwrap().clone()
     }
 
-    pub(crate) fn received_count(&self) -> usize {
+    pub fn received_count(&self) -> usize {
         self.shared.received.lock().unwrap().len()
     }
 
     /// The commands of all connections, without their messages.
-    pub(crate) fn commands(&self) -> Vec<String> {
+    pub fn commands(&self) -> Vec<String> {
         self.shared.commands.lock().unwrap().clone()
     }
 
-    /// How many commands came before the one before them was answered.
-    pub(crate) fn early_commands(&self) -> usize {
+    /// How many commands came before the reply to the previous one.
+    pub fn early_commands(&self) -> usize {
         self.shared.early.load(Ordering::SeqCst)
     }
 
-    /// How many connections there have been.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// Cuts all connections that are open.
-    pub(crate) fn cut_connections(&self) {
+    /// Cuts all open connections.
+    pub fn cut_connections(&self) {
         for (_, open) in self.shared.open.lock().unwrap().drain() {
             // It may be closed already.
             let _ = open.shutdown(Shutdown::Both);
         }
     }
 
-    /// Cuts all connections and refuses new ones.
-    pub(crate) fn stop(&self) {
+    /// Cuts all open connections and refuses new ones.
+    pub fn stop(&self) {
         if !self.shared.stopped.swap(true, Ordering::SeqCst) {
             let _ = TcpStream::connect(self.address);
             self.cut_connections();
@@ -224,7 +222,7 @@ impl Shared {
             self.open.lock().unwrap().insert(number, stream.try_clone().unwrap());
             let shared = Arc::clone(&self);
             thread::spawn(move || {
-                // A client that hangs up is no failure of the sink.
+                // A client may hang up.
                 drop(shared.serve(stream));
                 if let Some(open) = shared.open.lock().unwrap().remove(&number) {
                     drop(open.shutdown(Shutdown::Both));
@@ -314,7 +312,7 @@ impl Shared {
                 || answer.starts_with("421")
                 || (verb == "DATA" && mode == Mode::HangUpAfterMail)
                 || (state.rejected && mode == Mode::RejectRecipientAndHangUp);
-            // As relays do: one packet for what was asked in one.
+            // As relays do: one packet of replies for one packet of commands.
             let silent = state.rejected && mode == Mode::RejectRecipientAndFallSilent;
             if over || silent || stream.buffer().is_empty() {
                 stream.get_mut().write_all(std::mem::take(&mut answers).as_bytes())?;

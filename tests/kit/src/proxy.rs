@@ -1,9 +1,7 @@
-//! A TCP proxy that fails on demand: what a network, a load balancer or a dying server does to connections.
+//! A TCP proxy that fails on demand, as networks, load balancers and dying servers do.
 //!
-//! It knows nothing of what passes through it. It runs on a thread of its own, so that tests may block.
+//! It does not read what passes through it, and runs on its own thread, so that tests may block.
 //!
-//! Test crates take this file in with `#[path = "../support/proxy.rs"]`.
-#![allow(dead_code, reason = "no test crate uses all of it")]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,28 +13,27 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What stands in the place of each reply in [`Mode::Garbage`].
+/// Replaces each reply in [`Mode::Garbage`].
 const GARBAGE: &[u8] = b"\x16\x03\x01 HTTP/1.1 400 ?\r\n\r\n$-7\r\n\xff\xfe";
 
-/// What the proxy does, to connections there are and to those to come.
+/// What the proxy does to open and to new connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// Nothing: bytes pass.
+pub enum Mode {
+    /// Passes bytes on.
     Pass,
-    /// Nobody listens; connections there are get reset.
+    /// Closes its listener and resets open connections.
     Refuse,
-    /// Connections stand, and not a byte passes, nor that one has ended. What was sent arrives when the mode changes,
-    /// as after a network has healed.
+    /// Keeps connections open and passes nothing on, neither bytes nor the end of a connection. Bytes arrive when the
+    /// mode changes, as after a network has healed.
     BlackHole,
-    /// Each piece of a reply comes later by this much.
+    /// Delays each piece of a reply.
     Delay(Duration),
-    /// Requests arrive; of what comes back, this many bytes pass on each connection, then it is reset.
+    /// Passes requests on, and this many bytes of the replies on each connection; then resets it.
     CutReply(usize),
-    /// Requests arrive; what comes back is none of the protocol.
+    /// Passes requests on, and replaces replies by bytes of no protocol.
     Garbage,
 }
 
-/// What has passed.
 #[derive(Default)]
 struct Counts {
     connections: AtomicUsize,
@@ -44,8 +41,8 @@ struct Counts {
     to_client: AtomicU64,
 }
 
-/// A proxy before one port of this machine. It ends with its owner, and with it all its connections.
-pub(crate) struct Proxy {
+/// A proxy of one port of this machine. When it is dropped, its connections end.
+pub struct Proxy {
     port: u16,
     mode: watch::Sender<Mode>,
     cuts: watch::Sender<u64>,
@@ -53,13 +50,13 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Starts to pass on to this port, from a free one.
-    pub(crate) fn start(target: u16) -> Self {
+    /// Starts a proxy of this port, on a free one.
+    pub fn start(target: u16) -> Self {
         Self::start_on(0, target)
     }
 
-    /// The same from this port, which is free if it is 0.
-    pub(crate) fn start_on(port: u16, target: u16) -> Self {
+    /// The same on this port; 0 takes a free one.
+    pub fn start_on(port: u16, target: u16) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a port");
         listener.set_nonblocking(true).expect("a socket");
         let port = listener.local_addr().expect("a socket").port();
@@ -79,28 +76,25 @@ impl Proxy {
         Self { port, mode, cuts, counts }
     }
 
-    /// Where it listens.
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Does this from now on.
-    pub(crate) fn set(&self, mode: Mode) {
+    /// Changes the mode, for open connections, too.
+    pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
 
-    /// Resets all connections there are.
-    pub(crate) fn cut(&self) {
+    /// Resets all open connections.
+    pub fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// How many connections there have been.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.counts.connections.load(Ordering::Relaxed)
     }
 
-    /// How many bytes have passed to the server, and to its clients.
-    pub(crate) fn bytes(&self) -> (u64, u64) {
+    pub fn bytes(&self) -> (u64, u64) {
         (self.counts.to_server.load(Ordering::Relaxed), self.counts.to_client.load(Ordering::Relaxed))
     }
 }
@@ -122,7 +116,7 @@ impl Acceptor {
             if refuses {
                 listener = None;
             } else if listener.is_none() {
-                // Whoever took the port in the meantime gives it back or fails the test by its time limit.
+                // Another process that took the port in the meantime has to free it within the test's time limit.
                 listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await.ok();
             }
             let accept = async {
@@ -149,7 +143,7 @@ impl Acceptor {
         let (target, counts) = (self.target, Arc::clone(&self.counts));
         let (mut mode, cuts) = (self.mode.clone(), self.cuts.clone());
         async move {
-            // A server behind a black hole cannot be reached either.
+            // A black hole accepts no new connections either.
             if mode.wait_for(|mode| *mode != Mode::BlackHole).await.is_err() {
                 return;
             }
@@ -192,7 +186,7 @@ impl Pump {
         }
     }
 
-    /// `None` when the connection is to be reset.
+    /// `None` if the connection has to be reset.
     async fn pass(
         &mut self,
         from: &mut OwnedReadHalf,
@@ -237,7 +231,7 @@ impl Pump {
             let counter = if self.reply { &self.counts.to_client } else { &self.counts.to_server };
             counter.fetch_add(piece.len() as u64, Ordering::Relaxed);
             if matches!(present, Mode::CutReply(limit) if self.reply && *passed >= limit) {
-                // What was written is to arrive before the reset.
+                // The bytes that were written have to arrive before the reset.
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 return None;
             }

@@ -8,47 +8,50 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
-use crate::support::app::{Answer, TestApp};
+use crate::app::{Answer, TestApp};
 
-/// How long an answer may take before it counts as none.
+/// How long to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What came back on a connection.
-pub(crate) struct Heard {
-    /// Whole answers, in their order.
-    pub(crate) answers: Vec<Answer>,
-    /// Whether the server has ended the connection.
-    pub(crate) closed: bool,
-    /// All of it.
-    pub(crate) bytes: Vec<u8>,
+/// Everything that came back on a connection.
+pub struct Heard {
+    /// Whole answers, in order.
+    pub answers: Vec<Answer>,
+    /// Whether the server closed the connection.
+    pub closed: bool,
+    /// All bytes.
+    pub bytes: Vec<u8>,
 }
 
 impl Heard {
-    /// The one answer.
+    /// The only answer.
     #[track_caller]
-    pub(crate) fn only(&self) -> &Answer {
+    pub fn only(&self) -> &Answer {
         assert_eq!(self.answers.len(), 1, "{}", String::from_utf8_lossy(&self.bytes));
         &self.answers[0]
     }
 
-    /// The ids of the requests that were answered.
-    pub(crate) fn ids(&self) -> Vec<&str> {
+    pub fn ids(&self) -> Vec<&str> {
         self.answers.iter().map(|answer| answer.header("x-request-id")).collect()
     }
 }
 
-/// Sends these bytes and hears the server out: until it closes, or is silent for three seconds.
-pub(crate) async fn say(app: &TestApp, bytes: impl Into<Vec<u8>>) -> Heard {
+/// Sends these bytes and reads until the server closes the connection or is silent for three seconds.
+pub async fn say(app: &TestApp, bytes: impl Into<Vec<u8>>) -> Heard {
     say_until(app, bytes, usize::MAX).await
 }
 
-/// As [`say`], until there are so many answers.
-pub(crate) async fn say_until(app: &TestApp, bytes: impl Into<Vec<u8>>, count: usize) -> Heard {
+/// As [`say`], until there are `count` answers.
+pub async fn say_until(app: &TestApp, bytes: impl Into<Vec<u8>>, count: usize) -> Heard {
+    say_within(app, bytes, count, PATIENCE).await
+}
+
+async fn say_within(app: &TestApp, bytes: impl Into<Vec<u8>>, count: usize, patience: Duration) -> Heard {
     let (address, bytes) = (app.url.trim_start_matches("http://").to_owned(), bytes.into());
     tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        // The server may have hung up already: what it said counts.
+        stream.set_read_timeout(Some(patience)).unwrap();
+        // The server may have closed the connection already; its answer counts.
         let _ = stream.write_all(&bytes);
         hear(&mut stream, count)
     })
@@ -56,15 +59,20 @@ pub(crate) async fn say_until(app: &TestApp, bytes: impl Into<Vec<u8>>, count: u
     .unwrap()
 }
 
-/// One request, and its answer: what comes first.
-pub(crate) async fn ask(app: &TestApp, bytes: impl Into<Vec<u8>>) -> Answer {
-    let heard = say_until(app, bytes, 1).await;
+/// Sends one request and returns the first answer.
+pub async fn ask(app: &TestApp, bytes: impl Into<Vec<u8>>) -> Answer {
+    ask_within(app, bytes, PATIENCE).await
+}
+
+/// The same, for answers that take longer.
+pub async fn ask_within(app: &TestApp, bytes: impl Into<Vec<u8>>, patience: Duration) -> Answer {
+    let heard = say_within(app, bytes, 1, patience).await;
     assert!(!heard.answers.is_empty(), "no answer: {}", String::from_utf8_lossy(&heard.bytes));
     heard.answers[0].clone()
 }
 
-/// Everything that comes until the server closes, is silent, or has answered so often.
-pub(crate) fn hear(stream: &mut TcpStream, count: usize) -> Heard {
+/// Reads until the server closes the connection, is silent, or has sent `count` answers.
+pub fn hear(stream: &mut TcpStream, count: usize) -> Heard {
     let (mut bytes, mut chunk) = (Vec::new(), [0; 16 * 1024]);
     loop {
         let (closed, silent) = match stream.read(&mut chunk) {
@@ -89,7 +97,7 @@ fn head_end(bytes: &[u8]) -> Option<usize> {
     bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
 }
 
-/// The whole answers at the beginning of these bytes. Interim ones (`100 Continue`) do not count.
+/// The whole answers at the beginning of these bytes, without interim ones (`100 Continue`).
 fn answers(mut bytes: &[u8]) -> Vec<Answer> {
     let mut found = Vec::new();
     while let Some(end) = head_end(bytes) {
@@ -120,15 +128,15 @@ fn answers(mut bytes: &[u8]) -> Vec<Answer> {
     found
 }
 
-/// A POST of JSON to this path, with these header lines besides (each with its end).
-pub(crate) fn post(path: &str, more: &str, body: &str) -> String {
+/// A POST of JSON to this path, with these further header lines (each with its line break).
+pub fn post(path: &str, more: &str, body: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{more}\r\n{body}",
         body.len()
     )
 }
 
-/// A GET of this path with these header lines besides (each with its end).
-pub(crate) fn get(path: &str, more: &str) -> String {
+/// A GET of this path, with these further header lines (each with its line break).
+pub fn get(path: &str, more: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: x\r\n{more}\r\n")
 }

@@ -1,19 +1,16 @@
-//! Tests that wait: for a condition, or for what a requester is told.
-
-#![allow(dead_code, reason = "each suite that includes it uses a part of it")]
+//! Waiting for a condition, or for a requester to learn of a change.
 
 use std::time::{Duration, Instant};
 
-use super::app::{Answer, Attempt, TestApp};
+use crate::app::{Answer, Attempt, TestApp};
 
 /// How long a condition may take to come true, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How soon a change has to reach those who wait for it.
-pub(crate) const AT_ONCE: Duration = Duration::from_secs(1);
+/// How soon a change has to reach a waiting request.
+pub const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// Waits for a condition.
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let begun = Instant::now();
     while !condition().await {
         assert!(begun.elapsed() < PATIENCE, "never came true: {what}");
@@ -22,26 +19,21 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl 
 }
 
 impl TestApp {
-    /// Waits until so many requests wait for a change.
-    pub(crate) async fn waiters(&self, count: usize) {
+    /// Waits until `count` requests wait for a change.
+    pub async fn waiters(&self, count: usize) {
         let line = format!("linkgate_waiters {count}\n");
         until(&line, async || self.metrics().await.contains(&line)).await;
     }
 
     /// The value of a metric, by its name and labels; 0 before it is first counted.
-    pub(crate) async fn metric(&self, name: &str) -> f64 {
+    pub async fn metric(&self, name: &str) -> f64 {
         let text = self.metrics().await;
         let line = text.lines().find(|line| line.rsplit_once(' ').is_some_and(|(key, _)| key == name));
         line.map_or(0.0, |line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
     }
 
-    /// Does something while the requester waits; what the requester is told of it must reach it at once.
-    pub(crate) async fn told<T>(
-        &self,
-        attempt: &Attempt,
-        seen: &str,
-        act: impl Future<Output = T>,
-    ) -> (Answer, T) {
+    /// Acts while the requester waits, and asserts that the requester's answer comes at once.
+    pub async fn told<T>(&self, attempt: &Attempt, seen: &str, act: impl Future<Output = T>) -> (Answer, T) {
         let waiting = async {
             let answer = attempt.wait(seen).await;
             (answer, Instant::now())

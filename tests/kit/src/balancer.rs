@@ -1,9 +1,7 @@
-//! A TCP load balancer as small as can be: round robin over the replicas that say they are ready, without affinity.
+//! A minimal TCP load balancer: round robin over the replicas that are ready, without affinity.
 //!
-//! It runs on a thread of its own, so that tests may block. It ends with its owner.
+//! It runs on its own thread, so that tests may block, and stops when it is dropped.
 //!
-//! Test crates take this file in with `#[path = "../support/balancer.rs"]`.
-#![allow(dead_code, reason = "no test crate uses all of it")]
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -14,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-/// How often each replica is asked whether it is ready.
+/// How often each replica's readiness is probed.
 const PROBES: Duration = Duration::from_millis(50);
 
 /// How long a probe may take.
@@ -31,8 +29,7 @@ struct Backend {
     connections: AtomicUsize,
 }
 
-/// See the module.
-pub(crate) struct Balancer {
+pub struct Balancer {
     port: u16,
     backends: Arc<Vec<Backend>>,
     /// Dropping it ends the thread.
@@ -40,8 +37,8 @@ pub(crate) struct Balancer {
 }
 
 impl Balancer {
-    /// In front of these replicas, each by its public and its operations port. They may come later.
-    pub(crate) fn start(ports: &[(u16, u16)]) -> Self {
+    /// Balances these replicas, given by public and operations port. They may start later.
+    pub fn start(ports: &[(u16, u16)]) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         listener.set_nonblocking(true).expect("a socket");
         let port = listener.local_addr().expect("a socket").port();
@@ -70,18 +67,17 @@ impl Balancer {
         Self { port, backends, _running: running }
     }
 
-    /// Where clients come.
-    pub(crate) fn url(&self) -> String {
+    /// The URL for clients.
+    pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// How many connections each replica was given.
-    pub(crate) fn connections(&self) -> Vec<usize> {
+    /// How many connections each replica has received.
+    pub fn connections(&self) -> Vec<usize> {
         self.backends.iter().map(|backend| backend.connections.load(Ordering::Relaxed)).collect()
     }
 
-    /// Whether connections go to this replica.
-    pub(crate) fn is_ready(&self, number: usize) -> bool {
+    pub fn is_ready(&self, number: usize) -> bool {
         self.backends[number].ready.load(Ordering::Relaxed)
     }
 }
@@ -106,7 +102,7 @@ async fn serve(mut client: TcpStream, backends: Arc<Vec<Backend>>, first: usize)
                 Ok(mut server) => {
                     backend.connections.fetch_add(1, Ordering::Relaxed);
                     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-                    // Either end may go away as it likes.
+                    // Either end may close the connection.
                     let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
                     return;
                 }
@@ -117,7 +113,7 @@ async fn serve(mut client: TcpStream, backends: Arc<Vec<Backend>>, first: usize)
     }
 }
 
-/// Asks a replica again and again.
+/// Probes a replica until the balancer is dropped.
 async fn probe(backends: Arc<Vec<Backend>>, number: usize) {
     let backend = &backends[number];
     loop {

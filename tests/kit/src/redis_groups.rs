@@ -1,8 +1,6 @@
-//! Redis as it is run for real: with TLS, under Sentinels, as a cluster; each with a user that has the permissions that
-//! `docs/redis.md` lists and no others.
+//! Redis as it is run in production: with TLS, with Sentinels, as a cluster; each with a user that has exactly the
+//! permissions that `docs/redis.md` lists.
 //!
-//! Test crates take this file in with `#[path = "../support/redis_groups.rs"]`, next to `redis_server`.
-#![allow(dead_code, reason = "no test crate uses all of it")]
 
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
@@ -10,25 +8,23 @@ use std::time::{Duration, Instant};
 
 use crate::redis_server::{RedisServer, free_port};
 
-/// What the user of the stores is called, and its password: one that has to be percent-encoded.
-pub(crate) const LOGIN: &str = "linkgate:p%40ss%3Aw%2Ford@";
+/// The user of the stores and its password, which has to be percent-encoded.
+pub const LOGIN: &str = "linkgate:p%40ss%3Aw%2Ford@";
 const PASSWORD: &str = "p@ss:w/ord";
 
-/// How long a group may take to agree, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long Sentinels give a failover for each of its steps.
+/// The Sentinels' time limit for each step of a failover.
 const FAILOVER: Duration = Duration::from_secs(2);
 
-/// The `number`th ACL line of the documentation.
 fn documented(number: usize) -> Vec<String> {
-    let lines = include_str!("../../docs/redis.md").lines().filter(|line| line.starts_with("ACL SETUSER"));
+    let lines = include_str!("../../../docs/redis.md").lines().filter(|line| line.starts_with("ACL SETUSER"));
     let line = lines.into_iter().nth(number).expect("the documentation has four");
     line.split_whitespace().map(|word| word.replace("PASSWORD", PASSWORD)).collect()
 }
 
-/// Gives a server the user of the documentation; `number` is that of the line with what comes on top.
-pub(crate) fn add_user(server: &RedisServer, number: usize) {
+/// Adds the documented user to a server; line `number` has the permissions beyond the common ones.
+pub fn add_user(server: &RedisServer, number: usize) {
     for line in [0, number] {
         let words = documented(line);
         server.command::<()>(&words.iter().map(String::as_str).collect::<Vec<_>>());
@@ -36,7 +32,7 @@ pub(crate) fn add_user(server: &RedisServer, number: usize) {
 }
 
 /// Waits until `condition` holds. Blocks.
-pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
         assert!(begun.elapsed() < PATIENCE, "{what}");
@@ -45,22 +41,22 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// A line of INFO or CLUSTER INFO.
-pub(crate) fn info(server: &RedisServer, question: &[&str], name: &str) -> String {
+pub fn info(server: &RedisServer, question: &[&str], name: &str) -> String {
     let text: String = server.command(question);
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     line.unwrap_or_default().trim().to_owned()
 }
 
-/// A throw-away certificate authority, and what it vouches for.
-pub(crate) struct Authority {
-    /// Its certificate.
-    pub(crate) pem: String,
+/// A throw-away certificate authority with one server certificate.
+pub struct Authority {
+    /// The authority's certificate.
+    pub pem: String,
     /// The certificate and the key of a server on this machine.
     server: (String, String),
 }
 
 impl Authority {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self::of("127.0.0.1")
     }
 
@@ -94,21 +90,21 @@ impl Authority {
     }
 }
 
-/// A server that speaks TLS on a second port.
-pub(crate) struct TlsServer {
-    pub(crate) server: RedisServer,
-    pub(crate) authority: Authority,
-    pub(crate) tls_port: u16,
+/// A server with TLS on a second port.
+pub struct TlsServer {
+    pub server: RedisServer,
+    pub authority: Authority,
+    pub tls_port: u16,
     _files: tempfile::TempDir,
 }
 
 impl TlsServer {
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self::start_as("127.0.0.1")
     }
 
-    /// With a certificate in this name.
-    pub(crate) fn start_as(name: &str) -> Self {
+    /// The same with a certificate for this name.
+    pub fn start_as(name: &str) -> Self {
         let (authority, files) = (Authority::of(name), tempfile::tempdir().expect("a directory"));
         let tls_port = free_port();
         let mut words = vec!["--tls-port".to_owned(), tls_port.to_string()];
@@ -118,26 +114,26 @@ impl TlsServer {
         Self { server, authority, tls_port, _files: files }
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("rediss://{LOGIN}127.0.0.1:{}", self.tls_port)
     }
 }
 
-/// A master, a replica and three Sentinels that want a login too.
-pub(crate) struct SentinelGroup {
-    pub(crate) servers: [RedisServer; 2],
-    pub(crate) sentinels: Vec<RedisServer>,
+/// A master, a replica and three Sentinels that require a login, too.
+pub struct SentinelGroup {
+    pub servers: [RedisServer; 2],
+    pub sentinels: Vec<RedisServer>,
 }
 
 impl SentinelGroup {
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         let master = RedisServer::start_with(&["--repl-diskless-sync-delay", "0"]);
         let port = master.port();
         Self::around(master, port, &[])
     }
 
-    /// A group in which all but us reach `master` through `port`; the replica gets these further arguments.
-    pub(crate) fn around(master: RedisServer, port: u16, replica: &[&str]) -> Self {
+    /// A group whose members reach `master` through `port`; the replica gets these further arguments.
+    pub fn around(master: RedisServer, port: u16, replica: &[&str]) -> Self {
         let port = port.to_string();
         let mut words = vec!["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"];
         words.extend(replica);
@@ -159,7 +155,7 @@ impl SentinelGroup {
         let sentinels: Vec<RedisServer> =
             (0..3).map(|_| RedisServer::start_sentinel(&configuration, "of-sentinels")).collect();
         for sentinel in &sentinels {
-            // Otherwise they look at the servers every ten seconds.
+            // The default is ten seconds.
             sentinel.command::<()>(&["SENTINEL", "DEBUG", "info-period", "200", "publish-period", "200"]);
         }
         let group = Self { servers, sentinels };
@@ -170,21 +166,21 @@ impl SentinelGroup {
         group
     }
 
-    /// What a Sentinel says of the master.
-    pub(crate) fn asked(&self, sentinel: usize, fact: &str) -> String {
+    /// A field of a Sentinel's reply about the master.
+    pub fn asked(&self, sentinel: usize, fact: &str) -> String {
         let facts: std::collections::HashMap<String, String> =
             self.sentinels[sentinel].command(&["SENTINEL", "MASTER", "mymaster"]);
         facts.get(fact).cloned().unwrap_or_default()
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let hosts: Vec<String> =
             self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port())).collect();
         format!("redis+sentinel://{LOGIN}{}/mymaster", hosts.join(","))
     }
 
-    /// Which of the servers is a master that all Sentinels agree on and that has its replica.
-    pub(crate) fn master(&self) -> Option<usize> {
+    /// The server that is a master and has its replica.
+    pub fn master(&self) -> Option<usize> {
         let found = (0..2).find(|n| {
             let replication = |name| info(&self.servers[*n], &["INFO", "replication"], name);
             replication("role") == "master" && replication("connected_slaves") == "1"
@@ -192,9 +188,9 @@ impl SentinelGroup {
         Some(found)
     }
 
-    /// Has the Sentinels make a server the master. They give up an order that a slow machine does not carry out within
-    /// `failover-timeout`, and refuse one while they work on another: so it is given until it is done.
-    pub(crate) fn fail_over_to(&self, server: usize) {
+    /// Makes the Sentinels promote a server. They abandon a failover that a slow machine does not finish within
+    /// `failover-timeout`, and refuse one while another runs: so the command is repeated until it succeeds.
+    pub fn fail_over_to(&self, server: usize) {
         let others = self.servers[1 - server].port().to_string();
         let mut ordered: Option<Instant> = None;
         wait_until("the failover is done", || {
@@ -211,12 +207,12 @@ impl SentinelGroup {
 }
 
 /// Three masters and three replicas.
-pub(crate) struct ClusterGroup {
-    pub(crate) nodes: Vec<RedisServer>,
+pub struct ClusterGroup {
+    pub nodes: Vec<RedisServer>,
 }
 
 impl ClusterGroup {
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         let start = |_| {
             std::thread::spawn(|| {
                 let bus = free_port().to_string();
@@ -253,8 +249,8 @@ impl ClusterGroup {
         cluster
     }
 
-    /// Whether all nodes that answer agree that all slots are served, and every replica has its master's data.
-    pub(crate) fn stands(&self) -> bool {
+    /// Whether every node reports that all slots are served, and every replica has its master's data.
+    pub fn stands(&self) -> bool {
         self.nodes.iter().enumerate().all(|(number, node)| {
             let state = info(node, &["CLUSTER", "INFO"], "cluster_state") == "ok";
             let synced = number < 3 || info(node, &["INFO", "replication"], "master_link_status") == "up";
@@ -266,19 +262,19 @@ impl ClusterGroup {
         })
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let hosts: Vec<String> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
         format!("redis+cluster://{LOGIN}{}", hosts[..3].join(","))
     }
 }
 
-/// Ends servers and removes their directories when this process ends, however it does: statics are not dropped.
-pub(crate) struct Reaper {
+/// Ends servers and removes their directories when this process ends in any way: statics are not dropped.
+pub struct Reaper {
     _shell: Child,
 }
 
 impl Reaper {
-    pub(crate) fn of<'a>(servers: impl IntoIterator<Item = &'a RedisServer>) -> Self {
+    pub fn of<'a>(servers: impl IntoIterator<Item = &'a RedisServer>) -> Self {
         let (processes, directories): (Vec<u32>, Vec<String>) =
             servers.into_iter().map(RedisServer::remains).unzip();
         let processes: Vec<String> = processes.iter().map(ToString::to_string).collect();

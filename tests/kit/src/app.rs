@@ -1,7 +1,5 @@
-//! A real server on port 0, with a real SMTP sink, on a clock that the test moves; and clients with cookie jars of
-//! their own.
-
-#![allow(dead_code, reason = "each suite that includes it uses a part of it")]
+//! A real server on a free port, with an SMTP sink and a clock that the test moves; and clients, each with a cookie
+//! jar.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -16,20 +14,23 @@ use reqwest::cookie::{CookieStore as _, Jar};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-pub(crate) use super::answer::{Answer, answer};
-use super::smtp::{Mode, Sink};
+pub use crate::answer::{Answer, answer};
+use crate::smtp::{Mode, Sink};
 
-/// A key that back ends of the test prove themselves with.
-pub(crate) const API_KEY: &str = "test-api-key-0123456789";
+/// The API key of the tests' back ends.
+pub const API_KEY: &str = "test-api-key-0123456789";
 
-/// A page that openers may be sent to.
-pub(crate) const REDIRECT: &str = "https://app.example.com/done";
+/// The secret of the only key in the servers' keyring.
+pub const RING_SECRET: &[u8; 32] = b"0123456789abcdef0123456789abcdef";
 
-/// An origin whose pages may call the API.
-pub(crate) const ORIGIN: &str = "https://app.example.com";
+/// A listed redirect URL.
+pub const REDIRECT: &str = "https://app.example.com/done";
 
-/// Tests ask for more mails, and are more often wrong, than anybody may.
-pub(crate) const UNLIMITED: [(&str, &str); 5] = [
+/// A listed origin.
+pub const ORIGIN: &str = "https://app.example.com";
+
+/// Tests send more mails, and make more mistakes, than the limits allow.
+pub const UNLIMITED: [(&str, &str); 5] = [
     ("LINKGATE_MAILS_PER_ADDRESS", "off"),
     ("LINKGATE_MAILS_PER_NETWORK", "off"),
     ("LINKGATE_MAILS_PER_CLIENT", "off"),
@@ -37,33 +38,30 @@ pub(crate) const UNLIMITED: [(&str, &str); 5] = [
     ("LINKGATE_REFUSALS_PER_MINUTE", "off"),
 ];
 
-/// See the module.
-pub(crate) struct TestApp {
-    /// `http://127.0.0.1:<port>`, which is the public URL, too.
-    pub(crate) url: String,
+pub struct TestApp {
+    /// `http://127.0.0.1:<port>`, which is also the public URL.
+    pub url: String,
     /// The operations listener.
-    pub(crate) ops_url: String,
+    pub ops_url: String,
     /// The service's clock.
-    pub(crate) clock: ManualClock,
+    pub clock: ManualClock,
     /// The relay.
-    pub(crate) smtp: Sink,
+    pub smtp: Sink,
     handles: Vec<ServerHandle>,
 }
 
 impl TestApp {
-    /// A server with the memory store.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::with(&[]).await
     }
 
-    /// A server with these settings besides (or instead of) the usual ones; an empty value unsets one.
+    /// A server with these settings added to the usual ones, or replacing them; an empty value unsets one.
     #[expect(clippy::unused_async, reason = "it spawns, and so wants to be called within a runtime")]
-    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+    pub async fn with(settings: &[(&str, &str)]) -> Self {
         Self::on(ManualClock::new(noon()), settings)
     }
 
-    /// A server on this clock.
-    pub(crate) fn on(clock: ManualClock, settings: &[(&str, &str)]) -> Self {
+    pub fn on(clock: ManualClock, settings: &[(&str, &str)]) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let smtp = Sink::start(Mode::Accept);
         let public = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -94,35 +92,34 @@ impl TestApp {
         Self { url, ops_url, clock, smtp, handles: running.spawn() }
     }
 
-    /// Moves the service's clock.
-    pub(crate) fn advance(&self, by: TimeDelta) {
+    pub fn advance(&self, by: TimeDelta) {
         self.clock.advance(by);
     }
 
-    /// A client with a cookie jar of its own, in the network 203.0.113.0/24, as a browser would be.
-    pub(crate) fn browser(&self) -> Client {
+    /// A browser with an empty cookie jar, in the network 203.0.113.0/24.
+    pub fn browser(&self) -> Client {
         self.browser_at("203.0.113.7")
     }
 
-    /// A client with a cookie jar of its own at this address.
-    pub(crate) fn browser_at(&self, ip: &str) -> Client {
+    /// A browser with an empty cookie jar, at this IP address.
+    pub fn browser_at(&self, ip: &str) -> Client {
         let jar = Arc::new(Jar::default());
         let builder = reqwest::Client::builder().cookie_provider(jar.clone());
         Client { jar, ..Client::new(&self.url, ip, builder, None) }
     }
 
-    /// A client without cookies that proves itself with `Linkgate-Client`.
-    pub(crate) fn script(&self, secret: &str) -> Client {
+    /// A client without cookies that sends its secret as `Linkgate-Client`.
+    pub fn script(&self, secret: &str) -> Client {
         Client::new(&self.url, "203.0.113.7", reqwest::Client::builder(), Some(secret.to_owned()))
     }
 
-    /// As [`TestApp::script`], at this address.
-    pub(crate) fn script_at(&self, secret: &str, ip: &str) -> Client {
+    /// As [`TestApp::script`], at this IP address.
+    pub fn script_at(&self, secret: &str, ip: &str) -> Client {
         Client { ip: ip.to_owned(), ..self.script(secret) }
     }
 
-    /// The links that were mailed to this address, oldest first. In each mail, both parts have the same one.
-    pub(crate) fn links(&self, to: &str) -> Vec<String> {
+    /// The links that were mailed to this address, oldest first.
+    pub fn links(&self, to: &str) -> Vec<String> {
         self.smtp
             .received()
             .iter()
@@ -132,12 +129,11 @@ impl TestApp {
     }
 
     /// The newest link that was mailed to this address.
-    pub(crate) fn link(&self, to: &str) -> String {
+    pub fn link(&self, to: &str) -> String {
         self.links(to).pop().unwrap_or_else(|| panic!("no mail to {to}"))
     }
 
-    /// The metrics as text.
-    pub(crate) async fn metrics(&self) -> String {
+    pub async fn metrics(&self) -> String {
         reqwest::get(format!("{}/metrics", self.ops_url)).await.unwrap().text().await.unwrap()
     }
 }
@@ -145,19 +141,19 @@ impl TestApp {
 impl Drop for TestApp {
     fn drop(&mut self) {
         for handle in &self.handles {
-            // Stopping begins when the future is made; nobody needs to wait for its end.
+            // The server begins to stop when the future is made; no test needs to wait for the end.
             drop(handle.stop(false));
         }
     }
 }
 
-/// When tests begin.
-pub(crate) fn noon() -> DateTime<Utc> {
+/// The time at which tests begin.
+pub fn noon() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 22, 12, 0, 0).unwrap()
 }
 
-/// The link in a mail; both parts must agree on it.
-pub(crate) fn link_of(message: &[u8]) -> String {
+/// The link in a mail, which must be the same in both parts.
+pub fn link_of(message: &[u8]) -> String {
     let mail = mailparse::parse_mail(message).unwrap();
     let part = |kind: &str| {
         let part = mail.subparts.iter().find(|part| part.ctype.mimetype == kind).unwrap();
@@ -176,7 +172,7 @@ pub(crate) fn link_of(message: &[u8]) -> String {
 
 /// A browser, an app or a script.
 #[derive(Clone)]
-pub(crate) struct Client {
+pub struct Client {
     url: String,
     ip: String,
     http: reqwest::Client,
@@ -185,14 +181,13 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client of the server at `url`, at this address; a secret goes out as `Linkgate-Client`.
-    pub(crate) fn new(url: &str, ip: &str, builder: reqwest::ClientBuilder, secret: Option<String>) -> Self {
+    /// A client of the server at `url`, at this IP address; it sends its secret as `Linkgate-Client`.
+    pub fn new(url: &str, ip: &str, builder: reqwest::ClientBuilder, secret: Option<String>) -> Self {
         let http = builder.redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { url: url.to_owned(), ip: ip.to_owned(), http, secret, jar: Arc::default() }
     }
 
-    /// A request to a path of the server, or to a whole URL.
-    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url) };
         let request = self
             .http
@@ -205,38 +200,37 @@ impl Client {
         }
     }
 
-    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+    pub fn get(&self, path: &str) -> RequestBuilder {
         self.request(Method::GET, path)
     }
 
-    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
+    pub fn post(&self, path: &str) -> RequestBuilder {
         self.request(Method::POST, path)
     }
 
-    /// Its cookies, as the header that it sends.
-    pub(crate) fn cookies(&self) -> String {
+    /// The `Cookie` header that it sends.
+    pub fn cookies(&self) -> String {
         let header = self.jar.cookies(&self.url.parse().unwrap());
         header.map_or_else(String::new, |cookies| cookies.to_str().unwrap().to_owned())
     }
 
     /// The same client, with the same cookies, in another network.
-    pub(crate) fn moved_to(&self, ip: &str) -> Self {
+    pub fn moved_to(&self, ip: &str) -> Self {
         Self { ip: ip.to_owned(), ..self.clone() }
     }
 
     /// Presses "Send me a new link" on the page of a link.
-    pub(crate) async fn reissue(&self, link: &str) -> Answer {
+    pub async fn reissue(&self, link: &str) -> Answer {
         let request = self.post(&format!("{link}/reissue")).header("Origin", &self.url);
         answer(request.header("Accept", "text/html")).await
     }
 
-    /// Starts an attempt to sign in that ends at [`REDIRECT`].
-    pub(crate) async fn sign_in(&self, email: &str) -> Attempt {
+    /// Starts an attempt to sign in that redirects to [`REDIRECT`].
+    pub async fn sign_in(&self, email: &str) -> Attempt {
         self.start(json!({ "email_address": email, "purpose": "sign_in", "redirect_url": REDIRECT })).await
     }
 
-    /// Starts an attempt.
-    pub(crate) async fn start(&self, body: Value) -> Attempt {
+    pub async fn start(&self, body: Value) -> Attempt {
         let answer = answer(self.post("/v1/attempts").json(&body)).await;
         answer.expect(201);
         Attempt {
@@ -247,8 +241,7 @@ impl Client {
         }
     }
 
-    /// Starts an attempt as a back end.
-    pub(crate) async fn start_with_key(&self, body: Value) -> Attempt {
+    pub async fn start_with_key(&self, body: Value) -> Attempt {
         let answer = answer(self.post("/v1/attempts").bearer_auth(API_KEY).json(&body)).await;
         answer.expect(201);
         Attempt {
@@ -259,72 +252,70 @@ impl Client {
         }
     }
 
-    /// Opens a link as a browser does: the page.
-    pub(crate) async fn open(&self, link: &str) -> Answer {
+    /// Opens a link as a browser does, and gets the page.
+    pub async fn open(&self, link: &str) -> Answer {
         answer(self.get(link).header("Accept", "text/html")).await
     }
 
-    /// Opens a link as an application with pages of its own does: its description.
-    pub(crate) async fn describe(&self, link: &str) -> Answer {
+    /// Opens a link as an application with its own pages does, and gets the description.
+    pub async fn describe(&self, link: &str) -> Answer {
         answer(self.get(link).header("Accept", "application/json")).await
     }
 
     /// Opens the page of a link and presses one of its buttons.
-    pub(crate) async fn press(&self, link: &str, decision: &str) -> Answer {
+    pub async fn press(&self, link: &str, decision: &str) -> Answer {
         let page = self.open(link).await;
         assert_eq!(page.status, 200, "{}", page.raw);
         self.decide(link, decision, &page.confirmation()).await
     }
 
     /// Sends a decision by form, as the page does.
-    pub(crate) async fn decide(&self, link: &str, decision: &str, confirmation: &str) -> Answer {
+    pub async fn decide(&self, link: &str, decision: &str, confirmation: &str) -> Answer {
         let form = [("decision", decision), ("confirmation", confirmation)];
         answer(self.post(link).header("Origin", &self.url).header("Accept", "text/html").form(&form)).await
     }
 
-    /// Sends a decision as JSON.
-    pub(crate) async fn decide_json(&self, link: &str, decision: &str, confirmation: &str) -> Answer {
+    pub async fn decide_json(&self, link: &str, decision: &str, confirmation: &str) -> Answer {
         answer(self.post(link).json(&json!({ "decision": decision, "confirmation": confirmation }))).await
     }
 }
 
 /// An attempt, with the client that started it.
-pub(crate) struct Attempt {
-    pub(crate) client: Client,
-    pub(crate) id: String,
-    pub(crate) token: String,
+pub struct Attempt {
+    pub client: Client,
+    pub id: String,
+    pub token: String,
     /// The 201 answer.
-    pub(crate) started: Value,
+    pub started: Value,
 }
 
 impl Attempt {
-    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, &format!("/v1/attempts/{}{path}", self.id)).bearer_auth(&self.token)
     }
 
-    /// The attempt as it is now.
-    pub(crate) async fn status(&self) -> Answer {
+    pub async fn status(&self) -> Answer {
         answer(self.request(Method::GET, "")).await
     }
 
-    /// The attempt once its status differs from `seen`.
-    pub(crate) async fn wait(&self, seen: &str) -> Answer {
+    /// Waits until the status differs from `seen`.
+    pub async fn wait(&self, seen: &str) -> Answer {
         answer(self.request(Method::GET, &format!("?wait=20&seen={seen}"))).await
     }
 
-    pub(crate) async fn enter_code(&self, code: &str) -> Answer {
+    pub async fn enter_code(&self, code: &str) -> Answer {
         answer(self.request(Method::POST, "/code").json(&json!({ "code": code }))).await
     }
 
-    pub(crate) async fn resend(&self) -> Answer {
+    pub async fn resend(&self) -> Answer {
         answer(self.request(Method::POST, "/resend")).await
     }
 
-    pub(crate) async fn cancel(&self) -> Answer {
+    pub async fn cancel(&self) -> Answer {
         answer(self.request(Method::DELETE, "")).await
     }
 
-    pub(crate) async fn redeem(&self) -> Answer {
+    pub async fn redeem(&self) -> Answer {
         answer(self.request(Method::POST, "/redeem")).await
     }
 }

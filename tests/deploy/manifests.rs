@@ -1,4 +1,4 @@
-//! The manifests as data: what is kept in git, what `kubectl` makes of the overlays, and what breaks them.
+//! The manifests as data: the committed ones, the overlays as `kubectl` renders them, and broken copies.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-/// The name of everything that is linkgate's own.
+/// The name of linkgate's own objects.
 pub(crate) const NAME: &str = "linkgate";
 
 static NOTHING: Value = Value::Null;
@@ -20,12 +20,12 @@ pub(crate) fn path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
 }
 
-/// Its text.
+/// The text of a file.
 pub(crate) fn text(relative: &str) -> String {
     std::fs::read_to_string(path(relative)).unwrap_or_else(|e| panic!("{relative}: {e}"))
 }
 
-/// Says that a part of a test was not run, past the test harness, which keeps what passing tests print to itself.
+/// Reports a skipped part of a test. It bypasses the test harness, which hides the output of passing tests.
 pub(crate) fn skipped(what: &str, reason: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {what}: {reason}");
 }
@@ -40,7 +40,7 @@ pub(crate) fn documents(text: &str) -> Vec<Value> {
 /// The objects of one deployment.
 #[derive(Clone)]
 pub(crate) struct Objects {
-    /// What made them.
+    /// Their origin.
     pub(crate) from: String,
     pub(crate) all: Vec<Value>,
 }
@@ -61,7 +61,7 @@ impl Objects {
         self.all.iter().filter(move |object| object["kind"] == *kind)
     }
 
-    /// One of them, or null.
+    /// The object with this kind and name, or null.
     pub(crate) fn get(&self, kind: &str, name: &str) -> &Value {
         self.of(kind).find(|object| object["metadata"]["name"] == name).unwrap_or(&NOTHING)
     }
@@ -83,7 +83,7 @@ impl Objects {
         &self.pod()["containers"][0]
     }
 
-    /// What the container's port of this name is, or null.
+    /// The number of the container's port with this name, or null.
     pub(crate) fn port(&self, name: &str) -> &Value {
         let ports = list(&self.container()["ports"]);
         ports.iter().find(|port| port["name"] == name).map_or(&NOTHING, |port| &port["containerPort"])
@@ -109,7 +109,7 @@ impl Objects {
         variables
     }
 
-    /// A copy with something changed: `Kind/name/path/within` becomes this value, or goes when it is null.
+    /// A copy in which `Kind/name/path/within` has this value, or is removed if the value is null.
     pub(crate) fn broken(&self, place: &str, value: Value) -> Self {
         let mut words = place.split('/');
         let (kind, name) = (words.next().unwrap(), words.next().unwrap());
@@ -137,17 +137,17 @@ impl Objects {
     }
 }
 
-/// The items of a list; none of what is no list.
+/// The items of a list, or no items if the value is not a list.
 pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// A text; an empty one of what is no text.
+/// A text, or an empty one if the value is not a text.
 pub(crate) fn string(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// Whether these labels have all that this selector asks for, and it asks for something.
+/// Whether this selector is not empty, and these labels match it.
 pub(crate) fn selects(selector: &Value, labels: &Value) -> bool {
     let wanted = selector.as_object();
     wanted.is_some_and(|wanted| {
@@ -155,7 +155,7 @@ pub(crate) fn selects(selector: &Value, labels: &Value) -> bool {
     })
 }
 
-/// What is wrong.
+/// The faults of a deployment.
 #[derive(Default)]
 pub(crate) struct Faults(pub(crate) Vec<String>);
 
@@ -167,7 +167,7 @@ impl Faults {
     }
 }
 
-/// Holds a property to be true of every deployment, and to be missed when it is broken in each of these ways.
+/// Asserts that every deployment has a property, and that each of these changes breaks it.
 pub(crate) fn hold(property: fn(&Objects) -> Faults, breaks: &[(&str, Value)]) {
     for objects in deployments() {
         let Faults(faults) = property(objects);
@@ -185,8 +185,7 @@ pub(crate) fn hold(property: fn(&Objects) -> Faults, breaks: &[(&str, Value)]) {
     }
 }
 
-/// All deployments there are: `install.yaml`, and, where `kubectl` can be had, each overlay, and production with all
-/// components.
+/// All deployments: `install.yaml` and, if `kubectl` is installed, each overlay and production with all components.
 pub(crate) fn deployments() -> &'static [Objects] {
     static ALL: OnceLock<Vec<Objects>> = OnceLock::new();
     ALL.get_or_init(|| {
@@ -198,7 +197,7 @@ pub(crate) fn deployments() -> &'static [Objects] {
     })
 }
 
-/// The one with the most objects.
+/// The deployment with the most objects.
 pub(crate) fn everything() -> &'static Objects {
     deployments().last().unwrap()
 }
@@ -207,12 +206,12 @@ fn can_render() -> bool {
     deployments().len() > 1
 }
 
-/// What `kubectl kustomize` makes of a directory of the repository.
+/// A directory of the repository as `kubectl kustomize` renders it.
 pub(crate) fn rendered(directory: &str) -> Option<Objects> {
     render(&path(directory), directory)
 }
 
-/// Production with all components, as somebody would put them together in a directory of their own.
+/// Production with all components, as users combine them in their own directory.
 fn with_all_components() -> Option<Objects> {
     let parent = path("deploy/kubernetes");
     let mut text =
@@ -223,7 +222,7 @@ fn with_all_components() -> Option<Objects> {
     for name in names {
         let _ = writeln!(text, "  - REPOSITORY/components/{}", name.file_name().display());
     }
-    // kustomize wants paths that are relative, without symbolic links.
+    // kustomize requires relative paths without symbolic links.
     let directory = tempfile::tempdir().unwrap();
     let own = directory.path().canonicalize().unwrap();
     let up = "../".repeat(own.components().count() - 1);
@@ -243,7 +242,7 @@ fn render(directory: &Path, name: &str) -> Option<Objects> {
     Some(Objects::parse(name, &stdout))
 }
 
-/// Whether there is a `kubectl` whose kustomize knows what the overlays use.
+/// Whether `kubectl` is installed, with a kustomize that knows the features of the overlays.
 fn kubectl() -> Result<(), &'static str> {
     static FOUND: OnceLock<Result<(), &'static str>> = OnceLock::new();
     *FOUND.get_or_init(|| {

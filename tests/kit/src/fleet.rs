@@ -1,4 +1,4 @@
-//! Replicas of the real binary, one by one and as a fleet.
+//! Replicas of the real binary, alone and as a fleet.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,36 +8,42 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::app::{API_KEY, ORIGIN, UNLIMITED};
 use crate::balancer::Balancer;
 use crate::proxy::Proxy;
 use crate::redis_server::{RedisServer, free_port};
-use crate::support::app::{API_KEY, ORIGIN, UNLIMITED};
-use crate::support::smtp::{Mode, Sink};
+use crate::smtp::{Mode, Sink};
 
-/// How long a process may take to come up or to end.
+/// How long a process may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A key that no other test uses.
-pub(crate) const KEY: &str = "test:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
+/// The key of the replicas.
+pub const KEY: &str = "test:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
 
-/// A process that serves. It ends with its owner.
-pub(crate) struct Replica {
-    pub(crate) port: u16,
-    pub(crate) ops_port: u16,
+/// The binary that cargo has built beside this test: in `target/<profile>`, where tests are in `deps`.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().unwrap().with_file_name(format!("linkgate{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// A process that serves; it is killed when dropped.
+pub struct Replica {
+    pub port: u16,
+    pub ops_port: u16,
     vars: BTreeMap<String, String>,
     directory: TempDir,
     process: Option<Child>,
 }
 
 impl Replica {
-    /// With these settings besides (or instead of) the usual ones, without a relay that could be reached; up, and
-    /// perhaps not ready.
-    pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
+    /// Starts one with these settings added to the usual ones, or replacing them, and without a reachable relay. It
+    /// listens, and may not be ready yet.
+    pub fn start(settings: &[(&str, &str)]) -> Self {
         Self::start_on(free_port(), free_port(), settings)
     }
 
     /// The same on these ports.
-    pub(crate) fn start_on(port: u16, ops_port: u16, settings: &[(&str, &str)]) -> Self {
+    pub fn start_on(port: u16, ops_port: u16, settings: &[(&str, &str)]) -> Self {
         let (own, listen, ops) = (
             format!("http://127.0.0.1:{port}"),
             format!("127.0.0.1:{port}"),
@@ -71,16 +77,16 @@ impl Replica {
         replica
     }
 
-    /// Starts it again after it has ended, on the same ports. Its log begins anew.
-    pub(crate) fn start_again(&mut self) {
+    /// Starts it again after it has ended, on the same ports, with an empty log.
+    pub fn start_again(&mut self) {
         assert!(self.process.is_none(), "it still runs");
         let log = File::create(self.log_file()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_linkgate"));
+        let mut command = Command::new(binary());
         command.arg("serve").env_clear().envs(&self.vars);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let mut process = command.spawn().unwrap();
         let begun = Instant::now();
-        // The operations listener comes last.
+        // The operations listener is the last to start.
         while [self.port, self.ops_port]
             .iter()
             .any(|port| std::net::TcpStream::connect(("127.0.0.1", *port)).is_err())
@@ -92,18 +98,17 @@ impl Replica {
         self.process = Some(process);
     }
 
-    /// Its own address, past any balancer.
-    pub(crate) fn url(&self) -> String {
+    /// Its own URL, not the balancer's.
+    pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Its operations listener.
-    pub(crate) fn ops_url(&self) -> String {
+    pub fn ops_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.ops_port)
     }
 
-    /// What it has logged since it was started.
-    pub(crate) fn log(&self) -> String {
+    /// Its log since it was started.
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_file()).unwrap()
     }
 
@@ -111,19 +116,17 @@ impl Replica {
         self.directory.path().join("log")
     }
 
-    /// Its process.
-    pub(crate) fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.process.as_ref().unwrap().id()
     }
 
-    /// Sends it a signal, such as `TERM`.
-    pub(crate) fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status();
         assert!(status.unwrap().success());
     }
 
-    /// Waits until it ends by itself.
-    pub(crate) fn ended(&mut self) -> ExitStatus {
+    /// Waits until it ends on its own.
+    pub fn ended(&mut self) -> ExitStatus {
         let mut process = self.process.take().unwrap();
         let begun = Instant::now();
         loop {
@@ -135,21 +138,21 @@ impl Replica {
         }
     }
 
-    /// Ends it without any notice (SIGKILL).
-    pub(crate) fn kill(&mut self) {
+    /// Kills it (SIGKILL).
+    pub fn kill(&mut self) {
         let mut process = self.process.take().unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
     }
 
-    /// `/readyz`, `/livez` or `/metrics`.
-    pub(crate) async fn probe(&self, path: &str) -> (u16, String) {
+    /// Requests `/readyz`, `/livez` or `/metrics`.
+    pub async fn probe(&self, path: &str) -> (u16, String) {
         let response = reqwest::get(format!("{}{path}", self.ops_url())).await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
-    /// Waits until a probe answers so.
-    pub(crate) async fn until_probe(&self, path: &str, status: u16) {
+    /// Waits until a probe has this status.
+    pub async fn until_probe(&self, path: &str, status: u16) {
         let begun = Instant::now();
         while self.probe(path).await.0 != status {
             assert!(begun.elapsed() < PATIENCE, "{path} is never {status}: {}", self.log());
@@ -157,8 +160,8 @@ impl Replica {
         }
     }
 
-    /// Waits until so many requests wait for a change here.
-    pub(crate) async fn until_waiting(&self, count: usize) {
+    /// Waits until `count` requests wait for a change.
+    pub async fn until_waiting(&self, count: usize) {
         let line = format!("linkgate_waiters {count}\n");
         let begun = Instant::now();
         while !self.probe("/metrics").await.1.contains(&line) {
@@ -167,16 +170,16 @@ impl Replica {
         }
     }
 
-    /// How often one attempt was read from the store here. Who waits reads first: it has begun to wait when this is more.
-    pub(crate) async fn reads(&self) -> u64 {
+    /// How often this replica has read an attempt. A waiter reads first: when the number grows, the wait has begun.
+    pub async fn reads(&self) -> u64 {
         let mark = "linkgate_store_operation_seconds_count{operation=\"read\",outcome=\"ok\"} ";
         let metrics = self.probe("/metrics").await.1;
         metrics.lines().find_map(|line| line.strip_prefix(mark)?.parse().ok()).unwrap_or_default()
     }
 }
 
-/// Waits until these replicas together have read more than so many attempts.
-pub(crate) async fn until_read_after(reads: u64, replicas: &[Replica]) {
+/// Waits until these replicas together have read attempts more than `reads` times.
+pub async fn until_read_after(reads: u64, replicas: &[Replica]) {
     let begun = Instant::now();
     while reads_of(replicas).await <= reads {
         assert!(begun.elapsed() < PATIENCE, "nobody reads");
@@ -184,8 +187,8 @@ pub(crate) async fn until_read_after(reads: u64, replicas: &[Replica]) {
     }
 }
 
-/// How many attempts these replicas together have read.
-pub(crate) async fn reads_of(replicas: &[Replica]) -> u64 {
+/// How often these replicas together have read an attempt.
+pub async fn reads_of(replicas: &[Replica]) -> u64 {
     let mut sum = 0;
     for replica in replicas {
         sum += replica.reads().await;
@@ -196,30 +199,30 @@ pub(crate) async fn reads_of(replicas: &[Replica]) -> u64 {
 impl Drop for Replica {
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            // It may have ended by itself.
+            // It may have ended already.
             let _ = process.kill();
             let _ = process.wait();
         }
     }
 }
 
-/// Replicas behind a balancer, over one Redis (each through a proxy of its own), with one relay.
-pub(crate) struct Fleet {
-    pub(crate) redis: RedisServer,
-    pub(crate) proxies: Vec<Proxy>,
-    pub(crate) smtp: Sink,
-    pub(crate) replicas: Vec<Replica>,
-    pub(crate) balancer: Balancer,
+/// Replicas behind a balancer, with one relay and one Redis, which each reaches through its own proxy.
+pub struct Fleet {
+    pub redis: RedisServer,
+    pub proxies: Vec<Proxy>,
+    pub smtp: Sink,
+    pub replicas: Vec<Replica>,
+    pub balancer: Balancer,
 }
 
 impl Fleet {
     /// Three replicas, ready.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::with(3, &[]).await
     }
 
-    /// So many replicas, with these settings besides the usual ones.
-    pub(crate) async fn with(count: usize, settings: &[(&str, &str)]) -> Self {
+    /// `count` replicas with these settings added to the usual ones.
+    pub async fn with(count: usize, settings: &[(&str, &str)]) -> Self {
         let redis = RedisServer::start();
         let smtp = Sink::start(Mode::Accept);
         let proxies: Vec<Proxy> = (0..count).map(|_| Proxy::start(redis.port())).collect();
@@ -247,13 +250,12 @@ impl Fleet {
         fleet
     }
 
-    /// Where clients come.
-    pub(crate) fn url(&self) -> String {
+    /// The URL for clients.
+    pub fn url(&self) -> String {
         self.balancer.url()
     }
 
-    /// Waits until the balancer sends connections to this replica.
-    pub(crate) async fn until_taken_in(&self, number: usize) {
+    pub async fn until_taken_in(&self, number: usize) {
         let begun = Instant::now();
         while !self.balancer.is_ready(number) {
             assert!(begun.elapsed() < PATIENCE, "never ready: {}", self.replicas[number].log());

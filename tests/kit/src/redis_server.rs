@@ -1,7 +1,5 @@
-//! A real `redis-server` of a test's own, from `PATH`, on a free loopback port. It ends with its owner.
+//! A real `redis-server` from `PATH` on a free loopback port. It is killed when dropped.
 //!
-//! Test crates take this file in with `#[path = "../support/redis.rs"]`.
-#![allow(dead_code, reason = "no test crate uses all of it")]
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
@@ -10,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How long a server may take to come up, on the slowest machine.
+/// How long a server may take to start, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server process, its port and its directory.
-pub(crate) struct RedisServer {
+pub struct RedisServer {
     port: u16,
     directory: TempDir,
     password: Option<String>,
@@ -23,24 +21,24 @@ pub(crate) struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts a server without persistence, and waits until it answers.
-    pub(crate) fn start() -> Self {
+    /// Starts a server without persistence, and waits until it is ready.
+    pub fn start() -> Self {
         Self::launch(None, &[])
     }
 
     /// The same, with a password for its default user.
-    pub(crate) fn start_with_password(password: &str) -> Self {
+    pub fn start_with_password(password: &str) -> Self {
         Self::launch(Some(password.to_owned()), &[])
     }
 
     /// The same, with these further arguments. `{dir}` stands for its directory.
-    pub(crate) fn start_with(more: &[&str]) -> Self {
+    pub fn start_with(more: &[&str]) -> Self {
         Self::launch(None, more)
     }
 
     /// A Sentinel with this configuration, and this password for its default user.
-    pub(crate) fn start_sentinel(configuration: &str, password: &str) -> Self {
-        // It rewrites the file, which has to exist before its directory is known to it.
+    pub fn start_sentinel(configuration: &str, password: &str) -> Self {
+        // A Sentinel rewrites the file, which has to exist before it starts.
         let directory = tempfile::tempdir().expect("a directory for redis");
         let file = directory.path().join("sentinel.conf");
         std::fs::write(&file, configuration).expect("a file for redis");
@@ -57,7 +55,7 @@ impl RedisServer {
 
     fn launch_in(directory: TempDir, password: Option<String>, more: Vec<String>) -> Self {
         let mut server = Self { port: 0, directory, password, more, process: None };
-        // Another process may take a port between the look and the use.
+        // Another process may take the port between the check and the use.
         for _ in 0..20 {
             server.port = free_port();
             if server.try_start() {
@@ -68,30 +66,30 @@ impl RedisServer {
     }
 
     /// Where it listens.
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its process and its directory, for whoever clears up when no owner will.
-    pub(crate) fn remains(&self) -> (u32, String) {
+    /// Its process and its directory, for a caller that cleans up in place of `drop`.
+    pub fn remains(&self) -> (u32, String) {
         let process = self.process.as_ref().expect("it runs");
         (process.id(), self.directory.path().display().to_string())
     }
 
     /// Its URL, with the password if it has one.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let login = self.password.as_ref().map_or_else(String::new, |password| format!(":{password}@"));
         format!("redis://{login}127.0.0.1:{}", self.port)
     }
 
-    /// A connection past the store, to look and to meddle. Blocks.
-    pub(crate) fn connection(&self) -> redis::Connection {
+    /// A connection that bypasses the store. Blocks.
+    pub fn connection(&self) -> redis::Connection {
         self.try_connection().expect("a connection to redis")
     }
 
-    /// Sends one command past the store, again if the connection is cut: a Sentinel cuts those of a server whose role
-    /// it changes. Blocks.
-    pub(crate) fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+    /// Sends one command that bypasses the store, and repeats it if the connection breaks: a Sentinel cuts the
+    /// connections of a server whose role it changes. Blocks.
+    pub fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
         let begun = Instant::now();
@@ -104,16 +102,16 @@ impl RedisServer {
         }
     }
 
-    /// Ends the process without any notice (SIGKILL). What it had saved by then stays.
-    pub(crate) fn kill(&mut self) {
+    /// Kills the process (SIGKILL). Saved data stays.
+    pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().expect("the process is ours");
             process.wait().expect("the process is ours");
         }
     }
 
-    /// Starts it again after [`Self::kill`], on the same port, with what it had saved.
-    pub(crate) fn start_again(&mut self) {
+    /// Starts it again after [`Self::kill`], on the same port, with its saved data.
+    pub fn start_again(&mut self) {
         assert!(self.process.is_none(), "it still runs");
         let begun = Instant::now();
         while !self.try_start() {
@@ -121,13 +119,12 @@ impl RedisServer {
         }
     }
 
-    /// Makes it fall silent, with its connections open, until [`Self::resume`].
-    pub(crate) fn pause(&self) {
+    /// Stops it, with its connections open, until [`Self::resume`].
+    pub fn pause(&self) {
         self.signal("-STOP");
     }
 
-    /// The opposite of [`Self::pause`].
-    pub(crate) fn resume(&self) {
+    pub fn resume(&self) {
         self.signal("-CONT");
     }
 
@@ -141,7 +138,7 @@ impl RedisServer {
         redis::Client::open(self.url())?.get_connection_with_timeout(Duration::from_secs(5))
     }
 
-    /// Whether it came up on its port.
+    /// Whether it started on its port.
     fn try_start(&mut self) -> bool {
         let mut command = Command::new("redis-server");
         let is_sentinel = self.more.iter().any(|word| word == "--sentinel");
@@ -168,14 +165,14 @@ impl RedisServer {
             let who = self
                 .try_connection()
                 .and_then(|mut connection| redis::cmd("INFO").arg("server").query::<String>(&mut connection));
-            // Another server on the same port would answer as well.
+            // Another server on the same port would reply, too.
             if who.is_ok_and(|who| who.contains(&format!("\nprocess_id:{}\r", process.id()))) {
                 self.process = Some(process);
                 return true;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        // It would answer nobody else either.
+        // It replies to no one.
         let _ = process.kill();
         let _ = process.wait();
         false
@@ -185,16 +182,15 @@ impl RedisServer {
 impl Drop for RedisServer {
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            // It may have ended by itself.
+            // It may have ended already.
             let _ = process.kill();
             let _ = process.wait();
         }
     }
 }
 
-/// A port that nobody listens on, below those that the system gives to outgoing connections: a server that starts
-/// again finds it free.
-pub(crate) fn free_port() -> u16 {
+/// A free port below those of outgoing connections: a server that restarts finds it free again.
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 1000).expect("below 1000") * 12;
     for _ in 0..12_000 {
