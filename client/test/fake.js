@@ -1,5 +1,5 @@
 /** A clock that only the test moves, a scripted service, and as much of a browser as the core needs. */
-import { createLinkgate } from "../linkgate.js";
+import { createLinkgate } from "../src/linkgate.js";
 
 export const URL_OF_SERVICE = "https://login.example.com";
 const realImmediate = globalThis.setImmediate;

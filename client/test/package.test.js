@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { CLIENT, project, run } from "./support.js";
 
-const read = (name) => readFileSync(join(CLIENT, name), "utf8");
+const read = (name) => readFileSync(join(CLIENT, "src", name), "utf8");
 
 describe("the package", () => {
   it("has a core of at most 8 kB gzipped, without imports", (t) => {
@@ -23,7 +23,7 @@ describe("the package", () => {
 
   it("exports what it describes, and no more", async () => {
     for (const name of ["linkgate", "react", "compat"]) {
-      const actual = Object.keys(await import(join(CLIENT, `${name}.js`))).sort();
+      const actual = Object.keys(await import(join(CLIENT, `src/${name}.js`))).sort();
       const text = read(`${name}.d.ts`);
       const declared = [...text.matchAll(/^export (?:declare )?(?:const|function|class) (\w+)/gm)].map(([, it]) => it);
       for (const [, list] of text.matchAll(/^export \{([^}]+)\}/gm)) {
@@ -36,7 +36,8 @@ describe("the package", () => {
   it("works when its tarball is installed in an empty project", () => {
     const { path, files } = project();
     assert.deepEqual(files.sort(), [
-      "README.md", "compat.d.ts", "compat.js", "key.js", "linkgate.d.ts", "linkgate.js", "package.json", "react.d.ts", "react.js", "relay-code.js",
+      "README.md", "package.json",
+      ...["compat.d.ts", "compat.js", "key.js", "linkgate.d.ts", "linkgate.js", "react.d.ts", "react.js", "relay-code.js"].map((name) => `src/${name}`),
     ]);
     writeFileSync(
       join(path, "try.js"),
@@ -61,6 +62,6 @@ describe("the package", () => {
   });
 
   it("names no host but the public registry in its lock file", () => {
-    for (const [, host] of read("package-lock.json").matchAll(/"resolved": "https?:\/\/([^/"]+)/g)) assert.equal(host, "registry.npmjs.org");
+    for (const [, host] of readFileSync(join(CLIENT, "package-lock.json"), "utf8").matchAll(/"resolved": "https?:\/\/([^/"]+)/g)) assert.equal(host, "registry.npmjs.org");
   });
 });

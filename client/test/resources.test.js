@@ -1,7 +1,7 @@
 /** Sign-in, sign-up and added addresses: the semantics that components rely on, row by row. */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { isEmailLinkError } from "../linkgate.js";
+import { isEmailLinkError } from "../src/linkgate.js";
 import { problem, settle, stateOf, world } from "./fake.js";
 
 const BACK = "https://app.example.com/verify";

@@ -1,7 +1,7 @@
 /** Who is signed in: loading, setActive, tokens, other tabs, sign-out, and where links lead to. */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { EmailLinkError, EmailLinkErrorCode, EmailLinkErrorCodeStatus, isEmailLinkError } from "../linkgate.js";
+import { EmailLinkError, EmailLinkErrorCode, EmailLinkErrorCodeStatus, isEmailLinkError } from "../src/linkgate.js";
 import { problem, settle, stateOf, world } from "./fake.js";
 
 let the, service, clock;

@@ -15,13 +15,13 @@ use super::problem::{Code, Problem};
 use super::state::HttpState;
 use crate::domain::locale::Locale;
 
-const CLIENT_JS: &str = include_str!("../../client/linkgate.js");
-const RELAY_CODE_JS: &str = include_str!("../../client/relay-code.js");
+const CLIENT_JS: &str = include_str!("../../client/src/linkgate.js");
+const RELAY_CODE_JS: &str = include_str!("../../client/src/relay-code.js");
 
 /// For pages without modules: the same sources in a function of their own, with nothing exported.
 static COMPAT_JS: LazyLock<String> = LazyLock::new(|| {
     let sources =
-        [CLIENT_JS, include_str!("../../client/key.js"), include_str!("../../client/compat.global.js")];
+        [CLIENT_JS, include_str!("../../client/src/key.js"), include_str!("../../client/src/classic.js")];
     format!("(() => {{\n\"use strict\";\n{}}})();\n", sources.concat().replace("\nexport ", "\n"))
 });
 
