@@ -1,11 +1,12 @@
-// The end of /compat.js, the classic script that sets window.Clerk. linkgate serves it as linkgate.js, key.js and this,
-// in one function of their own and without `export`.
+/**
+ * The entry of the service's /compat.js, a classic script that sets `window.Clerk` for the service that it came from.
+ * Not part of the package.
+ */
+import { urlOfKey } from "./key.js";
+import { EmailLinkErrorCode, EmailLinkErrorCodeStatus, createLinkgate, isEmailLinkError } from "./linkgate.js";
 
-const script = document.currentScript;
-const key = script?.dataset.clerkPublishableKey || new URL(".", script.src).href;
+const script = /** @type {HTMLScriptElement} */ (document.currentScript);
+const key = script.dataset.clerkPublishableKey || new URL(".", script.src).href;
+const linkgate = createLinkgate({ url: urlOfKey(key) });
 
-window.Clerk = Object.assign(createLinkgate({ url: urlOfKey(key) }), {
-  isEmailLinkError,
-  EmailLinkErrorCode,
-  EmailLinkErrorCodeStatus,
-});
+/** @type {any} */ (window).Clerk = Object.assign(linkgate, { isEmailLinkError, EmailLinkErrorCode, EmailLinkErrorCodeStatus });
