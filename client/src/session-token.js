@@ -23,8 +23,8 @@ export class SessionToken {
 
   /** @type {import("./types.js").LinkgateMethods["getToken"]} */
   get = async ({ skipCache } = {}) => {
-    const { value, until } = this.#cached ?? { until: 0 };
-    if (value && !skipCache && until - Date.now() > RENEW_BEFORE) return value;
+    const cached = skipCache ? null : this.#cached;
+    if (cached && cached.until - Date.now() > RENEW_BEFORE) return cached.value;
     if (!this.#renewal) {
       const renewal = this.#renew().finally(() => {
         if (this.#renewal === renewal) this.#renewal = null;

@@ -191,8 +191,9 @@ export class Session {
 
   /** @type {LinkgateMethods["setActive"]} */
   setActive = async ({ session: wanted, beforeEmit, redirectUrl, navigate }) => {
-    const stay = wanted === undefined ? this.current : null;
-    const next = wanted ? await this.#find(typeof wanted === "string" ? wanted : wanted.id) : stay;
+    // Without `session`, the current session stays active.
+    const unchanged = wanted === undefined ? this.current : null;
+    const next = wanted ? await this.#find(typeof wanted === "string" ? wanted : wanted.id) : unchanged;
     this.current = undefined;
     this.emit();
     try {
