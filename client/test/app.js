@@ -1,4 +1,4 @@
-/** The test application of browser.test.js and slow.test.js, and what people do in it. */
+/** The test application of browser.test.js and slow.test.js, and the steps that people take in it. */
 import assert from "node:assert/strict";
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ export const classic = {
     <script src="${url}/compat.js"></script><script src="/assets/compat-page.js"></script>`,
 };
 
-/** A service with these settings and people in front of it, for one describe. */
+/** A service with these settings, and browsers to use it with, for one describe. */
 export function ground(settings, pages, options) {
   const it = {};
   before(async () => {
@@ -54,7 +54,7 @@ export async function ask(page, address) {
   await says(page, "Check your mail");
 }
 
-/** Signs somebody in, in a browser of their own. */
+/** Signs a person in, in a new browser. */
 async function member({ world, people }) {
   const address = someone("Owner");
   const browser = await people.browser();
@@ -69,7 +69,7 @@ async function member({ world, people }) {
 
 export const FLOWS = ["sign-up", "sign-in", "profile"];
 
-/** Begins one of the flows. `owner`: who is signed in when it has gone well. */
+/** Begins one of the flows. `owner` is the address that is signed in after success. */
 export async function begin(the, flow) {
   const { world } = the;
   const address = someone();

@@ -35,13 +35,13 @@ describe("two browsers", { concurrency: 4 }, () => {
   const approved = ground({ LINKGATE_CROSS_DEVICE: "approve" }, react);
 
   for (const flow of FLOWS) {
-    it(`${flow}: the relay code is typed into the client's dialog`, async () => {
+    it(`${flow}: the relay code is entered in the client's dialog`, async () => {
       const { page, address, owner, link } = await begin(relayed, flow);
       const opener = await open(await relayed.people.browser(), link);
       await opener.getByRole("button", { name: "Show the code" }).click();
       const code = await opener.locator("[data-relay-code]").getAttribute("data-relay-code");
 
-      const dialog = page.getByRole("dialog", { name: "Type in the code" });
+      const dialog = page.getByRole("dialog", { name: "Enter the code" });
       await dialog.waitFor();
       const field = dialog.getByLabel("The six digits");
       assert.equal(await field.evaluate((input) => input.getRootNode().activeElement === input), true, "the field has the focus");
@@ -69,7 +69,7 @@ describe("two browsers", { concurrency: 4 }, () => {
     });
   }
 
-  it("puts the dialog away with Escape, and shows it again when asked again", async () => {
+  it("closes the dialog on Escape, and shows it again after another start", async () => {
     const { page, owner, link } = await begin(relayed, "sign-in");
     const opener = await open(await relayed.people.browser(), link);
     await opener.getByRole("button", { name: "Show the code" }).click();
@@ -84,7 +84,7 @@ describe("two browsers", { concurrency: 4 }, () => {
     await signedIn(page, owner);
   });
 
-  it("ends as denied: both are told", async () => {
+  it("ends as denied in both browsers", async () => {
     const { page, link } = await begin(approved, "sign-up");
     const opener = await open(await approved.people.browser(), link);
     await opener.getByRole("button", { name: "This wasn't me" }).click();
@@ -107,7 +107,7 @@ describe("two browsers", { concurrency: 4 }, () => {
 describe("one person, two tabs", { concurrency: 2 }, () => {
   const the = ground({}, react);
 
-  it("sees sign-in and sign-out in both, also in a third that only looks on", async () => {
+  it("sees sign-in and sign-out in both, and in a third that only watches", async () => {
     const { browser, page, owner, link } = await begin(the, "sign-in");
     const onlooker = await open(browser, the.world.app);
     await signedOut(onlooker);
@@ -135,7 +135,7 @@ describe("one person, two tabs", { concurrency: 2 }, () => {
     });
   }
 
-  it("goes on waiting for what was asked before a reload", async () => {
+  it("continues to wait for the same attempt after a reload", async () => {
     const { browser, page, address, owner, link } = await begin(the, "sign-up");
     await page.reload();
     await ask(page, address);

@@ -1,4 +1,4 @@
-/** Every example of the README, run as it stands there; only the service's address is another one. */
+/** Every example of the README, run unchanged except for the service's address. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -23,7 +23,7 @@ function write(name, text) {
   writeFileSync(join(dir, name), text);
 }
 
-/** An application of these pages, and people in front of it. */
+/** An application with these pages, and browsers to use it with. */
 async function application(t, page, prepare) {
   const world = await startWorld({ LINKGATE_API_KEYS: API_KEY }, { files: join(dir, "out"), page });
   await prepare?.(world);
@@ -104,7 +104,7 @@ describe("examples in the browser", () => {
   it("Next.js: its components render on a server, hydrate and sign in", async (t) => {
     const { world, browser } = await application(t, (path) => next[path === "/verify" ? "verify" : "sign-in"], async ({ url }) => {
       for (const [name, text] of Object.entries(EXAMPLES)) if (name.startsWith("app/")) write(`next/${name}`, text);
-      // What of Next.js the examples use.
+      // The part of Next.js that the examples use.
       write("next/navigation.js", "const router = { push: (to) => location.assign(to) };\nexport const useRouter = () => router;");
       const options = {
         alias: { "next/navigation": join(dir, "next/navigation.js") },
@@ -213,7 +213,7 @@ describe("examples of back ends", () => {
 
   it("Rust, with jsonwebtoken", () => {
     assert.equal(EXAMPLES["session_token.rs"], readFileSync(join(ROOT, "examples/session_token.rs"), "utf8"), "the README's is the one that is built");
-    // Cargo says where it builds, which settings of its own may have moved.
+    // Settings of Cargo may move its target directory.
     const messages = run("cargo", ["build", "--quiet", "--example", "session_token", "--message-format=json"], { cwd: ROOT });
     const program = /"executable":"([^"]*session_token[^"]*)"/.exec(messages)[1];
     const env = { ...process.env, LINKGATE: world.url };
@@ -222,7 +222,7 @@ describe("examples of back ends", () => {
   });
 });
 
-/** A Python with PyJWT: Debian's, or one of its own under target/. */
+/** A Python with PyJWT: Debian's, or else a virtual environment below target/. */
 function withPyJwt() {
   const has = (python) => {
     try {

@@ -1,10 +1,10 @@
-/** A clock that only the test moves, a scripted service, and as much of a browser as the core needs. */
-import { createLinkgate } from "../linkgate.js";
+/** A clock that only the test moves, a scripted service, and the parts of a browser that the core needs. */
+import { createLinkgate } from "../src/linkgate.js";
 
 export const URL_OF_SERVICE = "https://login.example.com";
 const realImmediate = globalThis.setImmediate;
 
-/** Lets everything run that needs no time. */
+/** Runs everything that does not wait for a timer. */
 export async function settle() {
   for (let turn = 0; turn < 12; turn++) await new Promise((next) => realImmediate(next));
 }
@@ -51,7 +51,7 @@ const iso = (ms) => new Date(ms).toISOString();
 const json = (status, body, headers = {}) => new Response(body === null ? null : JSON.stringify(body), { status, headers });
 const problem = (status, code, more = {}, headers) => json(status, { code, title: code, detail: `it is ${code}`, status, ...more }, headers);
 
-/** A linkgate made of maps. `trouble(request)` may answer, throw or hold in its place. */
+/** A linkgate made of maps. `trouble(request)` may respond in its place, throw, or hold the request. */
 export class Service {
   requests = [];
   attempts = new Map();
@@ -61,7 +61,7 @@ export class Service {
   trouble = null;
   holds = true;
   tokens = 0;
-  /** How far its clock is ahead of the client's. */
+  /** How far its clock is ahead of the client's, in milliseconds. */
   skew = 0;
 
   constructor(clock) {
@@ -167,7 +167,7 @@ export class Service {
     Object.assign(attempt, change);
     for (const waiter of attempt.waiters.splice(0)) waiter();
   }
-  /** The link is opened and confirmed: by the requester's own browser unless said otherwise. */
+  /** Opens and confirms the link, by default in the requester's own browser. */
   verify(attempt, change = {}) {
     const session_id = attempt.purpose === "verify_email" ? null : `sess_${attempt.id}`;
     const same = { verified_from_same_client: true, signed_in: attempt.purpose === "verify_email" ? null : "both" };
@@ -203,7 +203,7 @@ class Storage {
   removeItem = (name) => void this.kept.delete(name);
 }
 
-/** Tabs of one browser and origin. Messages arrive at once. */
+/** BroadcastChannel between the tabs of one browser and origin. Messages arrive at once. */
 function channels() {
   const open = new Set();
   return class {
@@ -220,7 +220,7 @@ function channels() {
   };
 }
 
-/** The ground of one test. `at` is the address of the page. */
+/** The environment of one test. `at` is the URL of the page. */
 export function world({ at = "https://app.example.com/start?a=1" } = {}) {
   const clock = new Clock().install();
   const service = new Service(clock);
@@ -242,7 +242,7 @@ export function world({ at = "https://app.example.com/start?a=1" } = {}) {
     clock, service, visited, globals,
     dispatch: (type) => events.dispatchEvent(new Event(type)),
     visit: (to) => void (globals.location.href = to),
-    /** One more tab. */
+    /** Opens another tab and loads its client. */
     async tab(options = {}) {
       const linkgate = createLinkgate({ url: URL_OF_SERVICE, ...options });
       const seen = [];
@@ -261,7 +261,7 @@ export function world({ at = "https://app.example.com/start?a=1" } = {}) {
   };
 }
 
-/** How a promise stands, without waiting for it. */
+/** The state of a promise, without waiting for it. */
 export async function stateOf(promise) {
   await settle();
   return Promise.race([promise.then(() => "resolved", () => "rejected"), settle().then(() => "pending")]);

@@ -1,30 +1,65 @@
-/** The package as people get it: its size, its types, its tarball. */
+/** What people get: the served scripts, the types, the tarball. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { createContext, runInContext } from "node:vm";
 import { gzipSync } from "node:zlib";
 import { CLIENT, project, run } from "./support.js";
 
 const read = (name) => readFileSync(join(CLIENT, name), "utf8");
+const MODULES = readdirSync(join(CLIENT, "src")).filter((name) => name !== "classic.js").map((name) => name.replace(/\.js$/, ""));
 
-describe("the package", () => {
-  it("has a core of at most 8 kB gzipped, without imports", (t) => {
-    const size = (name) => gzipSync(read(name), { level: 9 }).length;
-    for (const name of ["linkgate.js", "relay-code.js", "react.js"]) t.diagnostic(`${name}: ${size(name)} bytes gzipped`);
-    assert.ok(size("linkgate.js") <= 8000, `${size("linkgate.js")} bytes`);
-    assert.doesNotMatch(read("linkgate.js"), /^import /m);
-    for (const name of ["linkgate.js", "relay-code.js", "react.js"]) assert.doesNotMatch(read(name), /\beval\b|new Function|innerHTML|Worker\(/);
+describe("the scripts that the service serves", () => {
+  it("are small when gzipped", (t) => {
+    for (const [name, most] of [["client", 8000], ["compat", 8000], ["relay-code", 2000]]) {
+      const size = gzipSync(read(`dist/${name}.js`), { level: 9 }).length;
+      t.diagnostic(`dist/${name}.js: ${size} bytes gzipped`);
+      assert.ok(size <= most, `${name}: ${size} bytes`);
+    }
   });
 
+  it("import nothing but the dialog", () => {
+    for (const name of ["client", "compat", "relay-code"]) {
+      const imports = [...read(`dist/${name}.js`).matchAll(/\bimport\b\s*(\(?[^;,]{0,24})/g)].map(([, what]) => what);
+      assert.deepEqual(imports.map((what) => what.replace(/\).*/, ")")), name === "relay-code" ? [] : ['("./relay-code.js")'], name);
+    }
+  });
+
+  it("export what the modules export", async () => {
+    for (const [served, module] of [["client", "linkgate"], ["relay-code", "relay-code"]]) {
+      const [actual, expected] = await Promise.all([import(join(CLIENT, `dist/${served}.js`)), import(join(CLIENT, `src/${module}.js`))]);
+      assert.deepEqual(Object.keys(actual).sort(), Object.keys(expected).sort());
+    }
+  });
+
+  it("have a classic script that sets window.Clerk for the service that it came from", () => {
+    const script = { src: "https://login.example.com/compat.js", dataset: {} };
+    const page = createContext({ URL, document: { currentScript: script }, window: {} });
+    // A script, not a module: import and export statements are syntax errors here.
+    runInContext(read("dist/compat.js"), page);
+    assert.equal(page.window.Clerk.url, "https://login.example.com");
+    for (const name of ["load", "setActive", "signOut", "handleEmailLinkVerification", "addListener", "isEmailLinkError"]) {
+      assert.equal(typeof page.window.Clerk[name], "function", name);
+    }
+    assert.deepEqual(Object.keys(page), ["URL", "document", "window"], "no other global");
+  });
+
+  it("evaluate no text and write no HTML, nor do the package's modules", () => {
+    const files = [...["client", "compat", "relay-code"].map((name) => `dist/${name}.js`), ...MODULES.map((name) => `src/${name}.js`)];
+    for (const file of files) assert.doesNotMatch(read(file), /\beval\b|new Function|innerHTML|Worker\(/, file);
+  });
+});
+
+describe("the package", () => {
   it("has types that hold, and that a file of usages agrees with", () => {
     run(process.execPath, [join(CLIENT, "node_modules/typescript/bin/tsc"), "-p", join(CLIENT, "test/types")]);
   });
 
   it("exports what it describes, and no more", async () => {
     for (const name of ["linkgate", "react", "compat"]) {
-      const actual = Object.keys(await import(join(CLIENT, `${name}.js`))).sort();
-      const text = read(`${name}.d.ts`);
+      const actual = Object.keys(await import(join(CLIENT, `src/${name}.js`))).sort();
+      const text = read(`types/${name}.d.ts`);
       const declared = [...text.matchAll(/^export (?:declare )?(?:const|function|class) (\w+)/gm)].map(([, it]) => it);
       for (const [, list] of text.matchAll(/^export \{([^}]+)\}/gm)) {
         for (const one of list.split(",").filter((it) => it.trim())) declared.push(one.trim().split(" as ").at(-1));
@@ -35,9 +70,8 @@ describe("the package", () => {
 
   it("works when its tarball is installed in an empty project", () => {
     const { path, files } = project();
-    assert.deepEqual(files.sort(), [
-      "README.md", "compat.d.ts", "compat.js", "key.js", "linkgate.d.ts", "linkgate.js", "package.json", "react.d.ts", "react.js", "relay-code.js",
-    ]);
+    const modules = MODULES.flatMap((name) => [`src/${name}.js`, `types/${name}.d.ts`]);
+    assert.deepEqual(files.sort(), ["README.md", "package.json", ...modules].sort());
     writeFileSync(
       join(path, "try.js"),
       `import { createLinkgate, isEmailLinkError } from "linkgate";
@@ -55,9 +89,18 @@ describe("the package", () => {
       '{"isLoaded":false} https://login.example.com',
       "https://login.example.com http://127.0.0.1:8080 https://a.example",
     ]);
-    writeFileSync(join(path, "try.ts"), 'import { createLinkgate } from "linkgate";\nconst it: string = createLinkgate({ url: "" }).url;\nconsole.log(it);\n');
-    const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022"];
-    run(process.execPath, [join(CLIENT, "node_modules/typescript/bin/tsc"), ...options, "try.ts"], { cwd: path });
+    writeFileSync(
+      join(path, "try.ts"),
+      `import { createLinkgate } from "linkgate";
+       import { useLinkgate } from "linkgate/react";
+       import { Clerk } from "linkgate/compat";
+       const urls: string[] = [createLinkgate({ url: "" }).url, useLinkgate().url, new Clerk("").url];
+       console.log(urls);`,
+    );
+    for (const module of [["--module", "nodenext"], ["--module", "esnext", "--moduleResolution", "bundler"], ["--module", "esnext", "--moduleResolution", "node10"]]) {
+      const options = ["--noEmit", "--strict", "--target", "es2022", ...module];
+      run(process.execPath, [join(CLIENT, "node_modules/typescript/bin/tsc"), ...options, "try.ts"], { cwd: path });
+    }
   });
 
   it("names no host but the public registry in its lock file", () => {

@@ -1,7 +1,7 @@
-/** Sign-in, sign-up and added addresses: the semantics that components rely on, row by row. */
+/** Sign-in, sign-up and added addresses: the semantics that components rely on. */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { isEmailLinkError } from "../linkgate.js";
+import { isEmailLinkError } from "../src/linkgate.js";
 import { problem, settle, stateOf, world } from "./fake.js";
 
 const BACK = "https://app.example.com/verify";
@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => the.end());
 
-/** The three flows under one roof: how each begins, and where each keeps what. */
+/** The three flows behind one interface: how each begins, and where it keeps its verification. */
 const FLOWS = {
   "sign-in": {
     purpose: "sign_in",
@@ -53,7 +53,7 @@ for (const [name, flow] of Object.entries(FLOWS)) {
     });
     const start = (more) => begun.it.createEmailLinkFlow().startEmailLinkFlow({ redirectUrl: BACK, ...begun.params, ...more });
 
-    it("makes its two functions without any effect, and they need no this", async () => {
+    it("creates its two functions without side effects, and they need no this", async () => {
       const before = service.requests.length;
       for (let render = 0; render < 3; render++) {
         const { startEmailLinkFlow, cancelEmailLinkFlow } = begun.it.createEmailLinkFlow();
@@ -65,7 +65,7 @@ for (const [name, flow] of Object.entries(FLOWS)) {
       assert.equal(service.requests.length, before);
     });
 
-    it("asks for one mail, waits, and resolves with the same object when verified", async () => {
+    it("sends one mail, waits, and resolves with the same object when verified", async () => {
       const going = start();
       await settle();
       assert.deepEqual(service.mails, ["Ada@Example.com"]);
@@ -122,7 +122,7 @@ for (const [name, flow] of Object.entries(FLOWS)) {
           assert.equal(begun.it.createdSessionId, null);
         }
         assert.equal(clock.timers, 0);
-        // Start works again, with a mail of its own.
+        // Starting again works, and sends another mail.
         const again = start();
         await settle();
         assert.equal(service.mails.length, 2);
@@ -133,7 +133,7 @@ for (const [name, flow] of Object.entries(FLOWS)) {
       });
     }
 
-    it("expires by itself in ten minutes, with at most 30 requests", async () => {
+    it("expires in ten minutes, with at most 30 requests", async () => {
       const before = service.requests.length;
       const going = start();
       await clock.pass(601_000);
@@ -198,12 +198,12 @@ for (const [name, flow] of Object.entries(FLOWS)) {
       assert.equal(service.requests.length, asked);
       assert.equal(await stateOf(going), "pending");
 
-      // Soon after, the mail that is there will do.
+      // Soon after, the first mail is still good.
       const again = startEmailLinkFlow({ redirectUrl: BACK, ...begun.params });
       await settle();
       assert.equal(service.mails.length, 1);
       cancelEmailLinkFlow();
-      // Later, a new one of the same attempt is asked for.
+      // Later, the same attempt sends a new one.
       await clock.pass(20_000);
       const last = startEmailLinkFlow({ redirectUrl: BACK, ...begun.params });
       await settle();
@@ -214,7 +214,7 @@ for (const [name, flow] of Object.entries(FLOWS)) {
       assert.equal(await stateOf(again), "pending");
     });
 
-    it("settles a cancelled flow when a signal was given, and stops when the signal says so", async () => {
+    it("settles a cancelled flow if a signal was given, and stops when the signal is aborted", async () => {
       const cancelled = start({ signal: new AbortController().signal });
       await settle();
       begun.it.createEmailLinkFlow().cancelEmailLinkFlow();
@@ -241,7 +241,7 @@ for (const [name, flow] of Object.entries(FLOWS)) {
       await going;
     });
 
-    it("tells listeners of its end", async () => {
+    it("notifies listeners of its end", async () => {
       const going = start();
       await settle();
       let told = 0;
@@ -264,7 +264,7 @@ for (const [name, flow] of Object.entries(FLOWS)) {
       assert.equal(begun.verification().status, "verified");
     });
 
-    it("asks for the relay code, once, and takes it", async () => {
+    it("asks for the relay code once, and submits it", async () => {
       linkgate = await the.tab({ onRelayCode: (asked) => codes.push(asked) });
       const codes = [];
       begun = await flow.begin(linkgate, "ada@example.com");
@@ -283,7 +283,7 @@ for (const [name, flow] of Object.entries(FLOWS)) {
       assert.equal(begun.verification().verifiedFromTheSameClient(), false);
     });
 
-    it("no longer wants the code when cancelled, and asks again when started again", async () => {
+    it("withdraws the request for the code when cancelled, and asks again when started again", async () => {
       linkgate = await the.tab({ onRelayCode: (asked) => codes.push(asked) });
       const codes = [];
       begun = await flow.begin(linkgate, "ada@example.com");
@@ -304,7 +304,7 @@ for (const [name, flow] of Object.entries(FLOWS)) {
 }
 
 describe("sign-in", () => {
-  it("begins as needs_identifier, and offers what was typed, character for character", async () => {
+  it("begins as needs_identifier, and offers the address exactly as typed", async () => {
     const { client } = await the.tab();
     assert.equal(client.signIn.status, "needs_identifier");
     assert.deepEqual(client.signIn.supportedFirstFactors, []);
@@ -354,7 +354,7 @@ describe("sign-in", () => {
     assert.equal(client.sessions.length, 0);
   });
 
-  it("gives up the link to a mistyped address", async () => {
+  it("cancels the link to a mistyped address", async () => {
     const { client } = await the.tab();
     await client.signIn.create({ identifier: "adda@example.com" });
     const first = client.signIn.createEmailLinkFlow().startEmailLinkFlow({ redirectUrl: BACK });
@@ -386,7 +386,7 @@ describe("sign-in", () => {
     assert.deepEqual(await Promise.all(both), [client.signIn, client.signIn, client.signIn]);
   });
 
-  it("goes on after a reload, and without storage too", async () => {
+  it("continues after a reload, and works without storage", async () => {
     const before = await the.tab();
     await before.client.signIn.create({ identifier: "ada@example.com" });
     before.client.signIn.createEmailLinkFlow().startEmailLinkFlow({ redirectUrl: BACK });
@@ -415,7 +415,7 @@ describe("sign-in", () => {
     assert.equal(poor.client.signIn.status, "complete");
   });
 
-  it("does not go on after a reload with what has expired meanwhile", async () => {
+  it("does not restore an attempt that expired before the reload", async () => {
     const before = await the.tab();
     await before.client.signIn.create({ identifier: "ada@example.com" });
     before.client.signIn.createEmailLinkFlow().startEmailLinkFlow({ redirectUrl: BACK });
@@ -440,7 +440,7 @@ describe("sign-in", () => {
 });
 
 describe("sign-up", () => {
-  it("has no status before create, and says what is missing after it", async () => {
+  it("has no status before create, and lists the missing fields after it", async () => {
     const { client } = await the.tab();
     const { signUp } = client;
     assert.equal(signUp.status, null);

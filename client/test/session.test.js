@@ -1,7 +1,7 @@
-/** Who is signed in: loading, setActive, tokens, other tabs, sign-out, and where links lead to. */
+/** Who is signed in: loading, setActive, tokens, other tabs, sign-out, and the page that links lead to. */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { EmailLinkError, EmailLinkErrorCode, EmailLinkErrorCodeStatus, isEmailLinkError } from "../linkgate.js";
+import { EmailLinkError, EmailLinkErrorCode, EmailLinkErrorCodeStatus, isEmailLinkError } from "../src/linkgate.js";
 import { problem, settle, stateOf, world } from "./fake.js";
 
 let the, service, clock;
@@ -14,7 +14,7 @@ afterEach(() => the.end());
 const ada = { id: "att_7", email_address: "ada@example.com" };
 const bob = { id: "att_8", email_address: "bob@example.com" };
 
-/** A tab that has just finished a sign-in, but not yet said setActive. */
+/** A tab that has just finished a sign-in, but has not called setActive. */
 async function complete() {
   const linkgate = await the.tab();
   await linkgate.client.signIn.create({ identifier: "ada@example.com" });
@@ -43,7 +43,7 @@ describe("load", () => {
     assert.equal(linkgate.load(), linkgate.load(), "once");
   });
 
-  it("rejects what no waiting will mend, and may be tried again", async () => {
+  it("rejects with an error that waiting cannot fix, and may be called again", async () => {
     service.trouble = () => problem(403, "origin_not_allowed");
     const linkgate = await the.tab();
     await assert.rejects(linkgate.load(), { code: "origin_not_allowed" });
@@ -94,14 +94,14 @@ describe("setActive", () => {
     assert.deepEqual(calls, [[session, "/x", undefined]]);
   });
 
-  it("signs in all the same when beforeEmit fails, and says so", async () => {
+  it("signs in even if beforeEmit fails, and rejects", async () => {
     const linkgate = await complete();
     const [session] = linkgate.client.sessions;
     await assert.rejects(linkgate.setActive({ session, beforeEmit: () => Promise.reject(new Error("router")) }), /router/);
     assert.equal(linkgate.session, session);
   });
 
-  it("takes null, and a session that another tab has begun, but none that this browser does not hold", async () => {
+  it("takes null, and a session that another tab has begun, but rejects a session that this browser does not hold", async () => {
     service.hold(ada);
     const linkgate = await the.tab();
     await linkgate.setActive({ session: null });
@@ -115,7 +115,7 @@ describe("setActive", () => {
 });
 
 describe("getToken", () => {
-  it("is one request however many callers, and renews before the end", async () => {
+  it("makes one request for all callers, and renews before expiry", async () => {
     service.hold(ada);
     const linkgate = await the.tab();
     const asked = () => service.count("POST", /session\/token$/);
@@ -128,7 +128,7 @@ describe("getToken", () => {
     assert.equal(await linkgate.getToken({ skipCache: true }), "jwt 3");
   });
 
-  it("gives an old token its last seconds in an outage, then rejects", async () => {
+  it("returns the old token until it expires in an outage, then rejects", async () => {
     service.hold(ada);
     const linkgate = await the.tab();
     await linkgate.getToken();
@@ -150,7 +150,7 @@ describe("getToken", () => {
     assert.equal(other.seen.at(-1), null);
   });
 
-  it("uses the token that came with the sign-in, and none of before a sign-out", async () => {
+  it("uses the token that came with the sign-in, and no token from before a sign-out", async () => {
     const linkgate = await complete();
     assert.equal(await linkgate.getToken(), "jwt 1");
     assert.equal(service.count("POST", /session\/token$/), 0);
@@ -182,7 +182,7 @@ describe("tabs", () => {
     assert.equal(await one.getToken(), null);
   });
 
-  it("notice when seen again what they were not told", async () => {
+  it("notice a missed change when they become visible again", async () => {
     service.hold(ada);
     const linkgate = await the.tab();
     service.session = null;
@@ -229,7 +229,7 @@ describe("signOut", () => {
 describe("handleEmailLinkVerification", () => {
   const back = (query) => the.visit(`https://app.example.com/verify?keep=1&${query}#part`);
 
-  it("activates a session that this client holds, then goes to redirectUrlComplete; twice does no harm", async () => {
+  it("activates a session that this client holds, then goes to redirectUrlComplete; calling it twice is harmless", async () => {
     back("__linkgate_status=verified&__linkgate_session=sess_att_7&__linkgate_ticket=t");
     service.hold(ada);
     const linkgate = await the.tab();
@@ -255,7 +255,7 @@ describe("handleEmailLinkVerification", () => {
     assert.equal(linkgate.session.id, "sess_att_7");
   });
 
-  it("goes to redirectUrl when this client's own sign-in or sign-up still lacks something", async () => {
+  it("goes to redirectUrl when this client's own sign-in or sign-up is still incomplete", async () => {
     for (const begin of [
       ({ signIn }) => signIn.create({ identifier: "ada@example.com" }),
       ({ signUp }) => signUp.create({ emailAddress: "ada@example.com" }),
@@ -269,7 +269,7 @@ describe("handleEmailLinkVerification", () => {
     }
   });
 
-  it("knows the sign-in of another tab", async () => {
+  it("takes the sign-in of another tab into account", async () => {
     const waiting = await the.tab();
     await waiting.client.signIn.create({ identifier: "ada@example.com" });
     waiting.client.signIn.createEmailLinkFlow().startEmailLinkFlow({ redirectUrl: "/verify" });

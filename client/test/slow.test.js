@@ -1,4 +1,4 @@
-/** What takes its time in a real Chromium: links that expire, and a store that is away. */
+/** Slow tests in a real Chromium: links that expire, and a store that is down. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { FLOWS, assets, begin, chromium, ground, react, says, signedIn } from "./app.js";
@@ -7,7 +7,7 @@ import { freePort, open, people, scratch, sleep, startRedis, startWorld } from "
 describe("links that live a minute", { concurrency: 3 }, () => {
   const the = ground({ LINKGATE_LINK_TTL: "1m" }, react);
   for (const flow of FLOWS) {
-    it(`${flow}: tells that the link has expired, waiting or opening`, async () => {
+    it(`${flow}: says that the link has expired, in the waiting and in the opened page`, async () => {
       const { browser, page, link } = await begin(the, flow);
       await page.getByText("The link has expired").waitFor({ timeout: 75_000 });
       const opened = await open(browser, link);
@@ -17,7 +17,7 @@ describe("links that live a minute", { concurrency: 3 }, () => {
   }
 });
 
-describe("a store that is gone for ten seconds", () => {
+describe("a store that is down for ten seconds", () => {
   let redis, directory, port;
   const the = {};
   before(async () => {
@@ -25,7 +25,7 @@ describe("a store that is gone for ten seconds", () => {
     port = await freePort();
     redis = await startRedis(port, directory);
     the.world = await startWorld({ LINKGATE_STORE_URL: `redis://127.0.0.1:${port}` }, { files: assets, ...react });
-    // 503s are what this is about.
+    // 503s are expected here.
     the.people = people(chromium, the.world, { forgive: [/status of 50[03]/] });
   });
   after(async () => {

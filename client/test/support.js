@@ -1,6 +1,6 @@
 /**
- * The ground of the tests in a browser: the real service, an application on another origin of the same site with a
- * strict CSP, a real Chromium, and an ear for everything that a page must not do.
+ * The environment of the tests in a browser: the real service, an application on another origin of the same site with a
+ * strict CSP, a real Chromium, and listeners for everything that a page must not do.
  */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -17,7 +17,7 @@ export const CLIENT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 export const ROOT = resolve(CLIENT, "..");
 export const TARGET = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target");
 export const BINARY = resolve(ROOT, process.env.LINKGATE_BIN ?? join(TARGET, "debug/linkgate"));
-/** Always under the work tree, wherever cargo builds: this is where people look. */
+/** Always below the work tree, wherever cargo builds, so that people find them. */
 const SCREENSHOTS = join(ROOT, "target/screenshots/client");
 
 export const sleep = (ms) => new Promise((wake) => setTimeout(wake, ms));
@@ -36,7 +36,7 @@ export async function freePort() {
   return port;
 }
 
-/** Starts a program; resolves when `ready` does not throw. */
+/** Starts a program. Resolves as soon as `ready` does not throw. */
 export async function startProgram(program, args, { env = {}, ready, stdin = "ignore" }) {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("LINKGATE"));
   const child = spawn(program, args, { env: { ...Object.fromEntries(inherited), ...env }, stdio: [stdin, "pipe", "pipe"] });
@@ -64,7 +64,7 @@ export async function startProgram(program, args, { env = {}, ready, stdin = "ig
   }
 }
 
-/** A Redis of one's own, which can be held and let go. */
+/** A Redis that can be paused and resumed. */
 export async function startRedis(port, directory) {
   const args = ["--port", String(port), "--bind", "127.0.0.1", "--dir", directory, "--save", ""];
   const redis = await startProgram("redis-server", args, {
@@ -77,7 +77,7 @@ export async function startRedis(port, directory) {
   return { stop: redis.stop, pause: () => redis.signal("SIGSTOP"), resume: () => redis.signal("SIGCONT") };
 }
 
-/** Bundles an entry into a directory of scripts, as people's tools do. */
+/** Bundles an entry into a directory of scripts, as users' bundlers do. */
 export async function bundle(entry, outdir, options = {}) {
   await build({
     entryPoints: [entry], outdir, bundle: true, format: "esm", splitting: true, jsx: "automatic", logLevel: "warning",
@@ -88,8 +88,8 @@ export async function bundle(entry, outdir, options = {}) {
 const TYPES = { ".js": "text/javascript; charset=utf-8", ".html": "text/html; charset=utf-8" };
 
 /**
- * The application and its linkgate. `settings` are the service's; `files` gives the directory of a script, `page` the
- * body of a page by its path.
+ * The application and its linkgate. `settings` are the service's, `files` is the directory of the scripts, and `page`
+ * returns the body of a page by its path.
  */
 export async function startWorld(settings = {}, { files, page }) {
   const port = await freePort();
@@ -151,7 +151,7 @@ export function startChromium() {
   });
 }
 
-/** Browsers of different people: each has a cookie jar of its own. Closing them fails when a page has misbehaved. */
+/** Browsers of different people, each with its own cookie jar. Closing them fails if a page did something forbidden. */
 export function people(chromium, world, { forgive = [] } = {}) {
   const contexts = [];
   const complaints = [];
@@ -160,8 +160,7 @@ export function people(chromium, world, { forgive = [] } = {}) {
       const context = await chromium.newContext({ locale: "en-GB", viewport: { width: 1280, height: 800 }, ...options });
       contexts.push(context);
       context.setDefaultTimeout(15_000);
-      // Chromium reports every 4xx on the console; that nobody is signed in, that a code is wrong and that a link is used
-      // are answers that pages ask for.
+      // Chromium reports every 4xx on the console. Pages expect these: nobody is signed in, the code is wrong, the link is used.
       const expected = /^Failed to load resource: the server responded with a status of 4(01|09|10|22|29)/;
       context.on("console", (message) => {
         const text = message.text();
@@ -184,7 +183,7 @@ export function people(chromium, world, { forgive = [] } = {}) {
 }
 
 let addresses = 0;
-/** An address nobody else uses. */
+/** An address that no other test uses. */
 export const someone = (name = "Ada") => `${name}.${process.pid}.${++addresses}@example.com`;
 
 export async function open(context, url) {
@@ -210,27 +209,27 @@ export async function picture(page, name) {
   await page.setViewportSize(before);
 }
 
-/** A directory of one's own, gone when the tests are. */
+/** A temporary directory, deleted when the tests end. */
 export function scratch() {
   const path = mkdtempSync(join(tmpdir(), "linkgate-client-"));
   process.on("exit", () => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 
-/** The code blocks of the package's README that are named as examples, by their names. */
+/** The code blocks of the package's README that are marked as examples, by name. */
 export function examples() {
   const readme = readFileSync(join(CLIENT, "README.md"), "utf8");
   return Object.fromEntries([...readme.matchAll(/<!-- example: (\S+) -->\n```\w+\n(.*?)```\n/gs)].map(([, name, text]) => [name, text]));
 }
 
-/** Runs a command to its end; fails with all it said. */
+/** Runs a command to its end. Fails with its output. */
 export function run(command, args, options = {}) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: "utf8", ...options });
   assert.equal(status, 0, `${command} ${args.join(" ")}\n${error ?? ""}${stdout}${stderr}`);
   return stdout;
 }
 
-/** An empty project with the packed package installed, and React beside it. */
+/** An empty project with React, where the packed package is installed. */
 export function project() {
   const path = scratch();
   const packed = JSON.parse(run("npm", ["pack", "--json", "--pack-destination", path], { cwd: CLIENT }));

@@ -1,4 +1,4 @@
-/** Waiting, better than a fixed poll: what outages, limits, sleep and other tabs do to it. */
+/** Waiting through outages, rate limits, sleep, and with other tabs. */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { problem, settle, stateOf, world } from "./fake.js";
@@ -22,7 +22,7 @@ const verified = async (waiting) => {
 };
 
 describe("waiting", () => {
-  it("is one held request at a time, and hears at once", async () => {
+  it("holds one request at a time, and learns of a change at once", async () => {
     const waiting = wait();
     await clock.pass(24_000);
     assert.equal(polls(), 1);
@@ -34,7 +34,7 @@ describe("waiting", () => {
     assert.equal(clock.timers, 0);
   });
 
-  it("makes at most 30 requests in ten minutes, also of a service that holds no answer", async () => {
+  it("makes at most 30 requests in ten minutes, even if the service does not hold responses", async () => {
     for (const holds of [true, false]) {
       service.holds = holds;
       service.requests.length = 0;
@@ -47,7 +47,7 @@ describe("waiting", () => {
     }
   });
 
-  it("goes on through 500s, and makes at most 30 requests of ten minutes of them", async () => {
+  it("continues through 500s, and makes at most 30 requests in ten minutes of them", async () => {
     service.trouble = () => problem(500, "internal");
     const waiting = wait();
     await clock.pass(600_000);
@@ -121,7 +121,7 @@ describe("waiting", () => {
     });
   }
 
-  it("asks anew after a sleep, when the old request may hang for ever", async () => {
+  it("asks again after a sleep, when the old request may hang for ever", async () => {
     service.trouble = () => new Promise(() => {});
     const waiting = wait();
     await settle();
@@ -168,7 +168,7 @@ describe("waiting", () => {
     assert.equal((await waiting).status, "verified");
   });
 
-  it("takes a proxy's pages for no answer", async () => {
+  it("treats a proxy's pages as no response", async () => {
     let page = 0;
     service.trouble = () => page++ < 2 && new Response("<h1>Hello</h1>", { status: page === 1 ? 502 : 200 });
     const waiting = wait();
@@ -205,13 +205,13 @@ describe("waiting", () => {
     assert.equal((await wait()).status, "expired");
   });
 
-  it("rejects what no waiting will mend", async () => {
+  it("rejects with an error that waiting cannot fix", async () => {
     service.trouble = () => problem(403, "origin_not_allowed");
     await assert.rejects(wait(), { code: "origin_not_allowed" });
     assert.equal(clock.timers, 0);
   });
 
-  it("tells each change of status", async () => {
+  it("reports each change of status", async () => {
     const seen = [];
     const waiting = wait({ onStatus: ({ status }) => seen.push(status) });
     await settle();

@@ -1,5 +1,5 @@
-// An application in StrictMode, written the way Clerk's documentation of email links shows it. `auth` is linkgate/react
-// or linkgate/compat, as the test bundles it.
+// An application in StrictMode, written as in Clerk's documentation of email links. The test bundles linkgate/react or
+// linkgate/compat as `auth`.
 import { StrictMode, useEffect, useState } from "react";
 import { createRoot } from "react-dom/client";
 import {
@@ -10,7 +10,7 @@ import {
 const HERE = `${location.protocol}//${location.host}`;
 const explain = (error) => error.errors?.[0]?.longMessage ?? String(error);
 
-/** What became of a verification, said aloud. */
+/** Says how a verification ended. */
 function tell(verification, complete, say) {
   if (verification.status === "expired") say("The link has expired");
   else if (complete) say(verification.verifiedFromTheSameClient() ? "Verified in this browser" : "Verified in another browser");
@@ -94,7 +94,7 @@ function AddAddress() {
   );
 }
 
-/** Starts as soon as it is seen: an effect, which StrictMode runs twice. */
+/** Starts as soon as it is mounted, in an effect, which StrictMode runs twice. */
 function Verifying({ address, say }) {
   const { startEmailLinkFlow } = useEmailLink(address);
   const [proof, setProof] = useState(null);

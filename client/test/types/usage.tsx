@@ -1,4 +1,4 @@
-// What people write with the package: it has to type-check. Nothing of it is run.
+// Code that people write with the package. It has to type-check and is not run.
 import { useEffect, useState } from "react";
 import { createLinkgate, isEmailLinkError, isOver, LinkgateError, type Attempt } from "linkgate";
 import { LinkgateProvider, SignedIn, SignedOut, UserButton, useAuth, useEmailLink, useLinkgate, useSignIn, useSignUp, useUser } from "linkgate/react";
@@ -82,7 +82,7 @@ export const Same = () => (
   </ClerkProvider>
 );
 export const Shared = () => <LinkgateProvider linkgate={useLinkgate()} />;
-// @ts-expect-error: a provider needs to know the service
+// @ts-expect-error: a provider requires the service's URL or a client
 export const Lost = () => <LinkgateProvider />;
 export const clerk: Clerk = new Clerk("https://login.example.com");
 vanilla();

@@ -1,27 +1,27 @@
-import { createLinkgate, isOver } from "/client.js";
+// The demo of `linkgate dev`: a small application on the public API of /client.js.
+import { createLinkgate, isEmailLinkError } from "/client.js";
 
 const linkgate = createLinkgate({ url: location.origin });
-const tabs = new BroadcastChannel("linkgate-demo");
 const KEPT = "linkgate-demo-attempt";
 const NAME = document.title;
 const $ = (id) => document.getElementById(id);
 
 const RETURNED = {
-  verified: "Confirmed. If you asked on another device, go on there: that is where you are signed in.",
+  verified: "Confirmed. If you asked on another device, continue there: that is where you are signed in.",
   expired: "That link had expired. Ask for a new one.",
   failed: "That link no longer works: it was used, replaced by a newer one or canceled.",
   client_mismatch: "That link works only in the browser in which it was asked for.",
   denied: "Thank you for telling us. Nobody was signed in.",
 };
 const ENDED = {
-  denied: ["That was refused", "Whoever opened the link said that it was not them. Nobody was signed in."],
+  denied: ["That was refused", "The person who opened the link did not ask for it. Nobody was signed in."],
   canceled: ["Canceled", "The link in the mail no longer works."],
   expired: ["The link has expired", "Nobody opened it in time. Ask for a new one."],
   too_many_codes: ["Too many wrong codes", "For safety this attempt has ended. Start again to get a new link."],
-  mail_rejected: ["The mail was not accepted", "The mail server does not take mail for this address. Is it spelt right?"],
-  state_lost: ["The attempt was lost", "The service lost its memory of it, for example in a restart. Please start again."],
+  mail_rejected: ["The mail was not accepted", "The mail server rejects mail for this address. Is it spelled correctly?"],
+  state_lost: ["The attempt was lost", "The service lost it, for example in a restart. Please start again."],
   failed: ["That did not work", "Please start again."],
-  elsewhere: ["Signed in on the other device", "You chose to sign in where you opened the link. This page stays signed out."],
+  signed_in_elsewhere: ["Signed in on the other device", "You chose to sign in where you opened the link. This page stays signed out."],
   unknown: ["This attempt has ended", "The service no longer knows it. Please start again."],
 };
 const SORRY = {
@@ -31,12 +31,18 @@ const SORRY = {
   invalid_email_address: "This is not an address that mail can be sent to.",
 };
 
-/** The attempt this page waits for: {attempt, skew}; skew is the service's clock minus ours, in milliseconds. */
+/** The attempt that this page waits for. */
 let waiting = null;
 let stopWaiting = new AbortController();
 let timer = 0;
-// Kept until a start succeeds, so that repeating the same one after a failure sends no second mail.
+// Kept until a start succeeds or is refused: repeating a start with the same key sends no second mail.
 let start = { input: "", key: "" };
+/** The session on display: null for none, undefined before the first. */
+let shown;
+/** While this page itself signs in or out. Other changes come from other tabs. */
+let acting = false;
+
+// --- The page ---
 
 function explain(error) {
   if (error.status === 429 && error.retryAfter) return `Too many requests. Try again in ${duration(error.retryAfter * 1000)}.`;
@@ -67,17 +73,86 @@ function show(id, focus) {
   if (focus) (id === "start" ? $("email") : $(`${id}-title`)).focus();
 }
 
-/** The tab says what its page says: whoever waits in another one sees that it went on. */
+/** The tab's title follows the view, so that a person in another tab sees the progress. */
 function entitle(id) {
   document.title = id === "start" ? NAME : `${$(`${id}-title`).textContent} · ${NAME}`;
 }
 
+/** What a button or form does: disables its button meanwhile, and shows failures. */
+async function act(button, action, failed = (error) => say(explain(error), true)) {
+  button.disabled = true;
+  try {
+    await action();
+  } catch (error) {
+    failed(error);
+  } finally {
+    button.disabled = false;
+    if (waiting) tick();
+  }
+}
+
+// --- Who is signed in ---
+
+linkgate.addListener(({ session }) => {
+  if (session === undefined || session === shown) return;
+  const byOtherTab = shown !== undefined && !acting;
+  shown = session;
+  if (session) {
+    drop();
+    $("user-email").textContent = session.user.primaryEmailAddress.emailAddress;
+    $("user-id").textContent = session.user.id;
+    $("session-id").textContent = session.id;
+    show("signed-in", acting);
+    say(byOtherTab ? "You have signed in in another tab." : "");
+    showClaims();
+  } else {
+    $("token").open = false;
+    $("claims").textContent = "";
+    if (!waiting) show("start", acting);
+    say(byOtherTab ? "You have signed out in another tab." : "");
+  }
+});
+
+/** Signs in or out from this page. */
+async function change(action) {
+  acting = true;
+  try {
+    await action();
+  } finally {
+    acting = false;
+  }
+}
+
+async function showClaims() {
+  if (!$("token").open) return;
+  try {
+    const [, claims] = (await linkgate.getToken())?.split(".") ?? [];
+    if (!claims) return;
+    const bytes = Uint8Array.from(atob(claims.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0));
+    $("claims").textContent = JSON.stringify(JSON.parse(new TextDecoder().decode(bytes)), null, 2);
+  } catch (error) {
+    $("claims").textContent = explain(error);
+  }
+}
+
+// --- The attempt ---
+
 function keep(attempt) {
-  // The service tells whole seconds, and the answer was on its way: less than two seconds is no difference.
-  const difference = Date.parse(attempt.created_at) - Date.now();
-  waiting = { attempt, skew: waiting?.skew ?? (Math.abs(difference) < 2000 ? 0 : difference) };
-  sessionStorage.setItem(KEPT, JSON.stringify(waiting));
-  paint();
+  waiting = attempt;
+  sessionStorage.setItem(KEPT, JSON.stringify(attempt));
+  $("waiting-email").textContent = attempt.email_address;
+  $("mailbox").href = `/dev/mailbox?to=${encodeURIComponent(attempt.email_address)}`;
+  const wanted = attempt.status === "awaiting_code";
+  const asked = !$("code-form").hidden;
+  $("code-form").hidden = !wanted;
+  $("mailed").hidden = $("mailbox").hidden = wanted;
+  $("waiting-title").textContent = wanted ? "Enter the code" : "Check your mail";
+  if (!$("waiting").hidden) entitle("waiting");
+  if (wanted && !asked) {
+    $("relay-code").focus();
+    say("The link was opened on another device or browser, which can show you a code.");
+  }
+  tick();
 }
 
 function drop() {
@@ -87,27 +162,13 @@ function drop() {
   sessionStorage.removeItem(KEPT);
 }
 
-function paint() {
-  const { attempt } = waiting;
-  $("waiting-email").textContent = attempt.email_address;
-  $("mailbox").href = `/dev/mailbox?to=${encodeURIComponent(attempt.email_address)}`;
-  const wanted = attempt.status === "awaiting_code";
-  const asked = !$("code-form").hidden;
-  $("code-form").hidden = !wanted;
-  $("mailed").hidden = $("mailbox").hidden = wanted;
-  $("waiting-title").textContent = wanted ? "Type in the code" : "Check your mail";
-  if (!$("waiting").hidden) entitle("waiting");
-  if (wanted && !asked) {
-    $("relay-code").focus();
-    say("The link was opened on another device or browser, which can show you a code.");
-  }
-  tick();
-}
+/** Timestamps are whole seconds and responses take a moment: with less than two seconds between them, the clocks agree. */
+const serviceTime = () => Date.now() + (Math.abs(waiting.skew) < 2000 ? 0 : waiting.skew);
 
 function tick() {
-  const now = Date.now() + waiting.skew;
-  $("countdown").textContent = duration(Date.parse(waiting.attempt.expires_at) - now);
-  const left = Date.parse(waiting.attempt.resend_after) - now;
+  const now = serviceTime();
+  $("countdown").textContent = duration(Date.parse(waiting.expires_at) - now);
+  const left = Date.parse(waiting.resend_after) - now;
   $("resend").disabled = left > 0;
   $("resend").textContent = left > 0 ? `Resend in ${duration(left)}` : "Resend";
 }
@@ -122,40 +183,26 @@ async function follow(attempt, focus) {
   $("relay-code").value = "";
   show("waiting", focus && attempt.status === "pending");
   try {
-    // Progress reported by the attempt's other calls must not be undone by what this one began with.
-    const onStatus = (next) => waiting && keep({ ...waiting.attempt, ...next });
-    await finish(await linkgate.wait(attempt, { signal, onStatus }));
+    const ended = await linkgate.wait(attempt, { signal, onStatus: keep });
+    if (ended.status === "verified") await signIn(ended, signal);
+    else end(ENDED[ended.failure] ? ended.failure : ended.status);
   } catch (error) {
-    if (!signal.aborted) end("unknown");
+    if (!signal.aborted) end(error.code === "signed_in_elsewhere" ? error.code : "unknown");
   }
 }
 
-let finishing = null;
-function finish(attempt) {
-  finishing ??= conclude(attempt).finally(() => (finishing = null));
-  return finishing;
-}
-
-async function conclude(attempt) {
-  if (!waiting || waiting.attempt.id !== attempt.id) return;
-  if (attempt.status !== "verified") return end(ENDED[attempt.failure] ? attempt.failure : attempt.status);
-  if (attempt.signed_in === "opener" && !attempt.verified_from_same_client) return end("elsewhere");
+/** Redeems the attempt and makes its session the active one, through outages. */
+async function signIn(attempt, signal) {
   for (;;) {
     try {
-      await linkgate.redeem(attempt);
-      break;
+      const { id } = await linkgate.redeem(attempt, { signal });
+      return await change(() => linkgate.setActive({ session: id }));
     } catch (error) {
-      if (error.code === "signed_in_elsewhere") return end("elsewhere");
-      if (!error.transient) return end("unknown");
+      if (!error.transient) throw error;
       say(explain(error), true);
       await new Promise((wake) => setTimeout(wake, (error.retryAfter ?? 2) * 1000 * (1 + Math.random() / 2)));
-      if (!waiting) return;
     }
   }
-  drop();
-  say("");
-  await refresh(true);
-  tabs.postMessage("signed in");
 }
 
 function end(why) {
@@ -167,185 +214,97 @@ function end(why) {
   show("ended", true);
 }
 
-function claims(token) {
-  const part = token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
-  const bytes = Uint8Array.from(atob(part), (char) => char.charCodeAt(0));
-  return JSON.stringify(JSON.parse(new TextDecoder().decode(bytes)), null, 2);
-}
+// --- Forms and buttons ---
 
-/** Shows who is signed in, or the start. Resolves to whether somebody is. */
-async function refresh(focus = false) {
-  let session;
-  try {
-    session = await linkgate.readSession();
-  } catch (error) {
-    say(explain(error), true);
-    if (!waiting && $("signed-in").hidden) show("start", focus);
-    return false;
-  }
-  if (!session) {
-    if (!waiting) show("start", focus);
-    return false;
-  }
-  drop();
-  $("user-email").textContent = session.user.email_address;
-  $("user-id").textContent = session.user.id;
-  $("session-id").textContent = session.id;
-  show("signed-in", focus);
-  await showClaims();
-  return true;
-}
-
-async function showClaims() {
-  if (!$("token").open) return;
-  try {
-    const token = await linkgate.getToken();
-    $("claims").textContent = token ? claims(token) : "Nobody is signed in any more.";
-  } catch (error) {
-    $("claims").textContent = explain(error);
-  }
-}
-
-/** What a button does, with the button out of reach meanwhile and failures said aloud. */
-function act(button, action) {
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    try {
-      await action();
-    } catch (error) {
-      say(explain(error), true);
-    } finally {
-      button.disabled = false;
-      if (waiting) tick();
-    }
-  });
-}
-
-$("start-form").addEventListener("submit", async (event) => {
+$("start-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  const fields = new FormData(event.target);
-  const button = event.target.querySelector("button");
-  const emailAddress = fields.get("email");
-  const purpose = fields.get("purpose");
+  const { email: emailAddress, purpose } = Object.fromEntries(new FormData(event.target));
   const input = `${purpose} ${emailAddress}`;
   if (start.input !== input) start = { input, key: crypto.randomUUID() };
   complain("start-complaint", $("email"), "");
   say("");
-  button.disabled = true;
-  try {
-    const attempt = await linkgate.start(
-      { emailAddress, purpose, redirectUrl: `${location.origin}/`, locale: navigator.language.split("-")[0] },
-      { idempotencyKey: start.key },
-    );
+  const begin = async () => {
+    const fields = { emailAddress, purpose, redirectUrl: `${location.origin}/`, locale: navigator.language.split("-")[0] };
+    const attempt = await linkgate.start(fields, { idempotencyKey: start.key });
     start = { input: "", key: "" };
-    waiting = null;
     follow(attempt, true);
-  } catch (error) {
-    // After a lost answer the key must stay; a refusal was final.
+  };
+  act(event.submitter, begin, (error) => {
     if (!error.transient) start = { input: "", key: "" };
     complain("start-complaint", $("email"), explain(error));
-  } finally {
-    button.disabled = false;
-  }
+  });
 });
 
-$("code-form").addEventListener("submit", async (event) => {
+$("code-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  const button = event.target.querySelector("button");
   const field = $("relay-code");
   complain("code-complaint", field, "");
-  button.disabled = true;
-  try {
-    const attempt = await linkgate.enterCode(waiting.attempt, field.value);
-    if (isOver(attempt)) await finish(attempt);
-  } catch (error) {
-    if (!waiting) return;
-    if (error.code === "code_incorrect") {
-      const left = error.code_tries_left;
-      complain("code-complaint", field, `That is not the code. ${left === 1 ? "One try" : `${left} tries`} left.`);
-      field.select();
-    } else if (error.code === "attempt_over") {
-      linkgate.get(waiting.attempt).then(finish).catch(() => end("failed"));
-    } else complain("code-complaint", field, explain(error));
-  } finally {
-    button.disabled = false;
-  }
+  act(event.submitter, () => linkgate.enterCode(waiting, field.value), (error) => {
+    // `follow` hears of the end as well.
+    if (!waiting || error.code === "attempt_over") return;
+    const left = error.code_tries_left;
+    const wrong = `That is not the code. ${left === 1 ? "One try" : `${left} tries`} left.`;
+    complain("code-complaint", field, error.code === "code_incorrect" ? wrong : explain(error));
+    field.select();
+  });
 });
 
-act($("resend"), async () => {
-  try {
-    keep(await linkgate.resend(waiting.attempt));
+$("resend").addEventListener("click", () => {
+  const resend = async () => {
+    keep(await linkgate.resend(waiting));
     say("A new link is on its way. Only the newest one works.");
-  } catch (error) {
-    if (!waiting) return;
-    if (error.code === "attempt_over") return finish(await linkgate.get(waiting.attempt));
+  };
+  act($("resend"), resend, (error) => {
+    if (!waiting || error.code === "attempt_over") return;
     if (error.status === 429 && error.retryAfter) {
-      const resend_after = new Date(Date.now() + waiting.skew + error.retryAfter * 1000).toISOString();
-      keep({ ...waiting.attempt, resend_after });
+      const resend_after = new Date(serviceTime() + error.retryAfter * 1000).toISOString();
+      keep({ ...waiting, resend_after });
     }
-    throw error;
-  }
+    say(explain(error), true);
+  });
 });
 
-act($("cancel"), async () => {
-  try {
-    await linkgate.cancel(waiting.attempt);
-  } catch (error) {
-    if (!waiting) return;
-    if (error.code === "attempt_over") return finish(await linkgate.get(waiting.attempt));
-    throw error;
-  }
-  if (waiting) end("canceled");
+$("cancel").addEventListener("click", () => {
+  const cancel = async () => {
+    await linkgate.cancel(waiting);
+    if (waiting) end("canceled");
+  };
+  act($("cancel"), cancel, (error) => waiting && error.code !== "attempt_over" && say(explain(error), true));
 });
 
-act($("sign-out"), async () => {
-  await linkgate.signOut();
-  tabs.postMessage("signed out");
-  await signedOut("You are signed out.", true);
+$("sign-out").addEventListener("click", () => {
+  act($("sign-out"), () => change(linkgate.signOut).then(() => say("You are signed out.")));
 });
-
 $("again").addEventListener("click", () => show("start", true));
 $("token").addEventListener("toggle", showClaims);
 
-async function signedOut(text, focus) {
-  $("token").open = false;
-  $("claims").textContent = "";
-  say(text);
-  await refresh(focus);
-}
+// --- The beginning ---
 
-tabs.addEventListener("message", async ({ data }) => {
-  if (data === "signed in" && $("signed-in").hidden && (await refresh())) say("You have signed in in another tab.");
-  if (data === "signed out" && !$("signed-in").hidden) await signedOut("You have signed out in another tab.");
-});
-
-/** Takes linkgate's parameters out of the address bar and gives the status. */
-function returned() {
-  const url = new URL(location.href);
-  const status = url.searchParams.get("__linkgate_status");
-  for (const name of [...url.searchParams.keys()]) {
-    if (name.startsWith("__linkgate_")) url.searchParams.delete(name);
+/** The page was opened by a link. */
+async function arrive(status) {
+  try {
+    const elsewhere = (await linkgate.handleEmailLinkVerification()) === null;
+    say(elsewhere ? RETURNED.verified : "Welcome. The link signed you in.");
+  } catch (error) {
+    say(isEmailLinkError(error) ? (RETURNED[status] ?? "") : explain(error), status !== "denied");
   }
-  if (url.href !== location.href) history.replaceState(history.state, "", url);
-  return status;
 }
 
-const status = returned();
+const status = new URLSearchParams(location.search).get("__linkgate_status");
+// In an outage, `load` waits for the service.
+const slow = setTimeout(() => (show("start"), say(SORRY.store_unavailable, true)), 2000);
+try {
+  await linkgate.load();
+} catch (error) {
+  show("start");
+  say(explain(error), true);
+}
+clearTimeout(slow);
+if (status) await arrive(status);
 let kept = null;
 try {
   kept = JSON.parse(sessionStorage.getItem(KEPT));
 } catch {
   sessionStorage.removeItem(KEPT);
 }
-if (await refresh()) {
-  if (status) {
-    say(status === "verified" ? "Welcome. The link signed you in." : (RETURNED[status] ?? ""), status !== "verified");
-    if (status === "verified") tabs.postMessage("signed in");
-  }
-} else {
-  if (status && RETURNED[status]) say(RETURNED[status], status !== "verified" && status !== "denied");
-  if (kept?.attempt) {
-    waiting = kept;
-    follow(kept.attempt);
-  }
-}
+if (kept && !shown && !waiting) follow(kept);
