@@ -1,10 +1,10 @@
-//! Email addresses: whatever is typed, a canonical address is one ASCII string that reads as it was typed.
+//! Email addresses: a canonical address is one ASCII string that means what was typed.
 
 use crate::cases;
 use linkgate::domain::email::EmailAddress;
 use linkgate::domain::sender::Sender;
 
-/// The input is what somebody typed.
+/// The input is an address as typed.
 pub fn check(data: &[u8]) {
     let Ok(typed) = std::str::from_utf8(data) else { return };
     sender(typed);
@@ -32,7 +32,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// RFC 5321 section 4.1.2, without what linkgate does not take.
+/// RFC 5321, section 4.1.2, without the forms that linkgate rejects.
 fn form(canonical: &str) {
     assert!((6..=254).contains(&canonical.len()) || canonical.len() >= "a@b.c".len());
     let (local_part, domain) = canonical.split_once('@').expect("an @");
@@ -55,12 +55,12 @@ fn form(canonical: &str) {
     }
     let last = labels[labels.len() - 1];
     assert!(!last.bytes().all(|b| b.is_ascii_digit()), "a number for a top-level domain");
-    // The parser of browsers takes nothing in it for an IP address, a port or a path.
+    // To the browsers' URL parser, it contains no IP address, port or path.
     let url = url::Url::parse(&format!("https://{domain}/")).expect("a domain makes a URL");
     assert!(matches!(url.host(), Some(url::Host::Domain(host)) if host == domain), "{url}");
 }
 
-/// What is ASCII stays as it is but for its case; what is not becomes an A-label, and nothing else does.
+/// ASCII labels change in case only; other labels, and only those, become A-labels.
 fn reads_as_typed(typed: &str, address: &EmailAddress) {
     let (local_part, domain) = typed.split_once('@').expect("an @");
     assert!(local_part.eq_ignore_ascii_case(address.local_part()));
@@ -76,7 +76,7 @@ fn reads_as_typed(typed: &str, address: &EmailAddress) {
     }
 }
 
-/// A sender's name is one line, whatever it is read from.
+/// A sender's name is always one line.
 fn sender(text: &str) {
     let Ok(sender) = Sender::parse(text) else { return };
     form(sender.address().as_str());
@@ -86,7 +86,7 @@ fn sender(text: &str) {
     }
 }
 
-/// What the corpus began with: the shared cases.
+/// The seeds: the shared cases.
 #[must_use]
 pub fn seeds() -> Vec<Vec<u8>> {
     cases::seeds(cases::ADDRESSES)

@@ -1,4 +1,4 @@
-//! The case files that all suites share.
+//! The shared case files.
 
 use std::path::Path;
 
@@ -10,11 +10,11 @@ pub const ADDRESSES: &str = include_str!("../../tests/cases/email_addresses.json
 /// `tests/cases/redirect_urls.json`.
 pub const REDIRECTS: &str = include_str!("../../tests/cases/redirect_urls.json");
 
-/// The variable that names a directory for the seeds of a target.
+/// The environment variable with the directory for a target's seeds.
 const SEEDS: &str = "LINKGATE_FUZZ_SEEDS";
 
-/// Writes the seeds where `LINKGATE_FUZZ_SEEDS` says, if it does. A target does so before its corpora are read, so that
-/// the directory can be one of them.
+/// Writes the seeds to the directory in `LINKGATE_FUZZ_SEEDS`, if it is set, before libFuzzer reads its corpora: the
+/// directory can be one of them.
 pub fn write(seeds: fn() -> Vec<Vec<u8>>) {
     let Some(directory) = std::env::var_os(SEEDS) else { return };
     for (number, seed) in seeds().into_iter().enumerate() {
@@ -23,13 +23,13 @@ pub fn write(seeds: fn() -> Vec<Vec<u8>>) {
     }
 }
 
-/// The strings of a case file, but for the very long ones: mutations of those are as good as any other.
+/// The strings of a case file, except very long ones, whose mutations add nothing.
 #[must_use]
 pub fn seeds(file: &str) -> Vec<Vec<u8>> {
     strings(file).into_iter().map(String::into_bytes).filter(|text| text.len() <= 512).collect()
 }
 
-/// Every string of a case file, however deep; names of fields are left out.
+/// Every string value of a case file, at any depth.
 fn strings(file: &str) -> Vec<String> {
     fn collect(value: &Value, found: &mut Vec<String>) {
         match value {

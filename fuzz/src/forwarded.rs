@@ -1,10 +1,10 @@
-//! Forwarded headers: whatever they say, the client is the peer or a hop that a trusted proxy has written.
+//! Forwarded headers: the client is always the peer or a hop that a trusted proxy has written.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use linkgate::domain::network::{Network, TrustedProxies};
 
-/// The most hops that count, empty ones included.
+/// The maximum of hops that count, empty ones included.
 const MAX_HOPS: usize = 50;
 
 /// The first line of the input is the list of trusted proxies, the second the peer, all others are the values of
@@ -43,7 +43,7 @@ fn walk(proxies: &TrustedProxies, blocks: &[Block], peer: IpAddr, headers: &[&st
     let hops: Vec<&str> = joined.rsplit(',').collect();
     let hops = if headers.is_empty() { &[][..] } else { &hops[..] };
 
-    // Everything between the client and this server is a trusted proxy.
+    // Every hop between the client and this server is a trusted proxy.
     let position = if client == peer.to_canonical() { None } else { Some(client) };
     let mut between = vec![peer];
     let mut found = position.is_none();
@@ -66,24 +66,24 @@ fn walk(proxies: &TrustedProxies, blocks: &[Block], peer: IpAddr, headers: &[&st
     if !trusts(peer) {
         assert_eq!(client, peer.to_canonical(), "a peer that is not trusted is believed");
     }
-    // A trusted proxy stands in for the client only when there is nothing to be read beyond it.
+    // A trusted proxy counts as the client only if no hop before it is readable.
     if trusts(client) {
         for hop in
             hops.iter().take(MAX_HOPS).map(|hop| hop.trim_matches([' ', '\t'])).filter(|h| !h.is_empty())
         {
-            // Only addresses without ports and brackets: that others can be read, `read` cannot tell for sure.
+            // Only addresses without ports and brackets: for others, `read` may differ from linkgate.
             let Ok(address) = hop.parse::<IpAddr>() else { break };
             assert!(trusts(address), "{address} is the client, not {client}");
         }
     } else {
-        // What the client itself writes stands on the left of what the proxies write, and changes nothing.
+        // Hops that the client writes come before those of the proxies, and change nothing.
         for forged in ["203.0.113.66", "10.0.0.1, ::1", "\"", ",,,", "unknown"] {
             let mut longer = vec![forged];
             longer.extend(headers);
             assert_eq!(proxies.client_address(peer, &longer), client, "{forged} on the left counts");
         }
     }
-    // However the hops are spread over headers, they are the same hops.
+    // The distribution of hops over headers does not matter.
     if !headers.is_empty() {
         assert_eq!(proxies.client_address(peer, &[&joined]), client, "one header is not as good as several");
         let each: Vec<&str> = joined.split(',').collect();
@@ -92,7 +92,7 @@ fn walk(proxies: &TrustedProxies, blocks: &[Block], peer: IpAddr, headers: &[&st
     network(client);
 }
 
-/// The coarse whereabouts of an address: the same for all that differ from it in the last bits alone.
+/// The network of an address.
 fn network(address: IpAddr) {
     let network = Network::of(address);
     let text = network.to_string();
@@ -104,7 +104,7 @@ fn network(address: IpAddr) {
     assert!(block.holds(address) && length.parse() == Ok(if address.is_ipv4() { 24 } else { 56 }));
 }
 
-/// A hop as proxies write it, read more generously than linkgate does: what comes out is only compared with.
+/// Reads a hop more leniently than linkgate does; the result is only compared.
 fn read(hop: &str) -> Option<IpAddr> {
     let hop = hop.trim_matches('"');
     let bare = hop.parse().ok();
@@ -129,7 +129,7 @@ impl Block {
         let address: IpAddr = address.parse().ok()?;
         let (bits, offset) = (bits(address), if address.is_ipv4() { 96 } else { 0 });
         let length = match length {
-            // What the standard library takes for a number with a sign is none here.
+            // The standard library accepts a sign, linkgate does not.
             Some(text) => text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u32>().ok())??,
             None => 128 - offset,
         };
@@ -137,7 +137,7 @@ impl Block {
     }
 
     fn holds(&self, address: IpAddr) -> bool {
-        // IPv4 is not IPv6: `::/0` holds none of it, though mapped addresses are in there.
+        // `::/0` does not contain IPv4 addresses, although mapped ones are in it.
         if address.to_canonical().is_ipv4() && self.length < 96 {
             return false;
         }
@@ -153,7 +153,7 @@ fn bits(address: IpAddr) -> u128 {
     }
 }
 
-/// What the corpus began with.
+/// The seeds.
 #[must_use]
 pub fn seeds() -> Vec<Vec<u8>> {
     [

@@ -1,8 +1,7 @@
-//! What must hold for any input, one module for each fuzz target.
+//! Properties that hold for any input, one module for each fuzz target.
 //!
-//! A target in `fuzz_targets/` hands its bytes to `check` of the module of its name, which panics when something that
-//! must hold does not. `seeds` there are the inputs that the
-//! corpora began with.
+//! A target in `fuzz_targets/` passes its bytes to `check` in the module of its name, which panics if a property does not
+//! hold. `seeds` are the first inputs of each corpus.
 
 pub mod address;
 pub mod cases;

@@ -1,11 +1,11 @@
-//! Redirect URLs: what is allowed is listed, is the same URL to every parser, and keeps all that is appended apart.
+//! Redirect URLs: an allowed URL is listed, means the same to every parser, and keeps appended parameters apart.
 
 use crate::cases;
 use linkgate::domain::redirect::{RedirectAllowList, RedirectUrl};
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-/// What an input without a list of its own is checked against; the list of the shared cases is in it.
+/// The list for inputs without their own; it includes that of the shared cases.
 const LISTED: [&str; 7] = [
     "https://app.example.com/cb",
     "https://app.example.com/p/",
@@ -16,14 +16,14 @@ const LISTED: [&str; 7] = [
     "com.example.app://cb",
 ];
 
-/// What is appended, in this order: as linkgate does it, and with values that need escapes.
+/// The appended parameters, in order: those of linkgate, and values that need escapes.
 const APPENDED: [(&str, &str); 3] = [
     ("__linkgate_status", "verified"),
     ("__linkgate_session", "sess_0&a=b#c d"),
     ("__linkgate_ticket", "a.b-c_d"),
 ];
 
-/// The last line of the input is a redirect URL, the lines before it are the entries of the list, if there are any.
+/// The last line of the input is a redirect URL; the lines before it, if any, are the entries of the list.
 pub fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (entries, input) =
@@ -54,7 +54,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// What an entry of the list must be like.
+/// The rules for an entry of the list.
 fn rules(entry: &str) {
     let url = Url::parse(entry).expect("an entry is a URL");
     assert_eq!(url.as_str(), entry);
@@ -111,7 +111,7 @@ fn stays_below(url: &Url, prefix: &Url) {
     assert!(resolved.starts_with(&above), "{url} leaves {prefix}");
 }
 
-/// The origin goes into a Content Security Policy and must be one source of it.
+/// The origin becomes one source in a Content Security Policy.
 fn origin(allowed: &RedirectUrl, url: &Url) {
     let origin = allowed.origin();
     assert!(url.as_str().starts_with(&origin), "{origin}");
@@ -144,7 +144,7 @@ fn parameters(allowed: &RedirectUrl, before: &Url) {
             "{text} has two of {name}"
         );
     }
-    // What has nothing to do with linkgate stays, byte for byte and in order.
+    // Parameters other than linkgate's stay, byte for byte and in order.
     let query = before.query().unwrap_or_default();
     let foreign = |piece: &&str| {
         let decoded = percent_decode_str(piece).decode_utf8_lossy().to_ascii_lowercase();
@@ -159,7 +159,7 @@ fn parameters(allowed: &RedirectUrl, before: &Url) {
     }
 }
 
-/// What the corpus began with: the shared cases, and tricks with lists and parameters.
+/// The seeds: the shared cases, and tricks with lists and parameters.
 #[must_use]
 pub fn seeds() -> Vec<Vec<u8>> {
     let own = [

@@ -1,4 +1,4 @@
-//! Mail URLs: nothing is sent in the clear unless that was asked for, and no password shows.
+//! Mail URLs: nothing is sent in the clear unless the URL asks for it, and no message shows a password.
 
 use std::net::IpAddr;
 
@@ -6,13 +6,13 @@ use linkgate::mailer::{SmtpSettings, SmtpTls, TransportSettings};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
-/// Inputs hold this where a password may stand. No message holds it.
+/// Inputs contain this in the place of a password; messages must not.
 const PASSWORD: &str = "hunter2";
 
-/// The input is what somebody wrote into `LINKGATE_MAIL_URL`.
+/// The input is the value of `LINKGATE_MAIL_URL`.
 pub fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    // No setting gets here with control characters, which URLs lose, and segments of theirs are then read otherwise.
+    // Settings have no control characters. URL parsers drop them, and then read the segments differently.
     if text.contains(char::is_control) || reads_files(text) {
         return;
     }
@@ -36,7 +36,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// Whether the URL names a file of certificates that may be there: a fuzzer is not to read the machine's.
+/// Whether the URL names a file of certificates that may exist: a fuzzer must not read the machine's files.
 fn reads_files(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| {
         url.query_pairs()
@@ -63,7 +63,7 @@ fn smtp(text: &str, settings: &SmtpSettings) {
         }
         other => panic!("{text}: {other:?}"),
     }
-    // A password goes over the wire in the clear only where that was asked for by name, or stays on this machine.
+    // A password is sent in the clear only if the URL says so explicitly, or on loopback.
     let debug = format!("{settings:?}");
     let mut again = format!("{}://", url.scheme());
     if let Some((name, password)) = user {
@@ -90,7 +90,7 @@ fn smtp(text: &str, settings: &SmtpSettings) {
     }
 }
 
-/// What the corpus began with.
+/// The seeds.
 #[must_use]
 pub fn seeds() -> Vec<Vec<u8>> {
     [

@@ -1,5 +1,4 @@
-//! Tokens: nothing is taken but what linkgate's own keys have signed, and of that only what is exactly a token of its
-//! type.
+//! Tokens: only what linkgate's own keys have signed is accepted, and of that only what is exactly a token of its type.
 
 pub mod fixture;
 
@@ -11,34 +10,22 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use self::fixture::{AUDIENCE, KID, Key, NOW, TOKENS, URL, at, minted, sign};
+use test_kit::smith::decode;
+use test_kit::tokens::{self, AUDIENCE, KID, URL, optional_claims};
 
-/// The claims that each type must have, and those that it may have.
-fn claims_of(typ: TokenType) -> (&'static [&'static str], &'static [&'static str]) {
-    const OPTIONAL: &[&str] = &["cfp", "net", "ua", "ru", "xd", "tk", "sub"];
+use self::fixture::{Key, NOW, TOKENS, minted, now, sign};
+
+/// The claims that each type must have, besides `iat` and `exp`.
+fn required_claims(typ: TokenType) -> &'static [&'static str] {
     match typ {
-        TokenType::Link => (&["jti", "aid", "em", "pur", "loc", "iat", "exp"], OPTIONAL),
-        TokenType::Attempt => (&["aid", "em", "pur", "loc", "iat", "exp"], OPTIONAL),
-        TokenType::Ticket => (&["jti", "aid", "em", "pur", "sid", "sub", "iat", "exp"], &[]),
-        TokenType::Renewal => (&["sid", "sub", "em", "cfp", "auth_time", "iat", "exp"], &["xdev"]),
-        TokenType::Session => (
-            &[
-                "iss",
-                "sub",
-                "sid",
-                "aud",
-                "email",
-                "email_verified",
-                "amr",
-                "auth_time",
-                "jti",
-                "xdev",
-                "iat",
-                "exp",
-            ],
-            &[],
-        ),
-        TokenType::EmailProof => (&["iss", "aud", "email", "email_verified", "iat", "exp"], &["sub"]),
+        TokenType::Link => &["jti", "aid", "em", "pur", "loc"],
+        TokenType::Attempt => &["aid", "em", "pur", "loc"],
+        TokenType::Ticket => &["jti", "aid", "em", "pur", "sid", "sub"],
+        TokenType::Renewal => &["sid", "sub", "em", "cfp", "auth_time"],
+        TokenType::Session => {
+            &["iss", "sub", "sid", "aud", "email", "email_verified", "amr", "auth_time", "jti", "xdev"]
+        }
+        TokenType::EmailProof => &["iss", "aud", "email", "email_verified"],
     }
 }
 
@@ -47,7 +34,7 @@ fn claims_of(typ: TokenType) -> (&'static [&'static str], &'static [&'static str
 /// - `s`: a header and, on the lines after it, claims, which are signed with the key that the second byte chooses.
 /// - `f`: a good token of the type that the second byte chooses, in which a piece is replaced: two bytes say where,
 ///   one how much, and the rest is put there.
-/// - Anything else: the whole input is offered as a token.
+/// - Anything else: the whole input is checked as a token.
 pub fn check(data: &[u8]) {
     match data {
         [b's', key, rest @ ..] => {
@@ -70,19 +57,11 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// What is said to a token that is offered as this type.
 fn verdict(typ: TokenType, token: &str) -> Result<(), TokenError> {
-    match typ {
-        TokenType::Link => TOKENS.check_link(token).map(drop),
-        TokenType::Attempt => TOKENS.check_attempt(token, at(NOW)).map(drop),
-        TokenType::Ticket => TOKENS.check_ticket(token, at(NOW)).map(drop),
-        TokenType::Renewal => TOKENS.check_renewal(token, at(NOW)).map(drop),
-        TokenType::Session => TOKENS.check_session(token, at(NOW)).map(drop),
-        TokenType::EmailProof => TOKENS.check_email_proof(token, at(NOW)).map(drop),
-    }
+    tokens::verdict(&TOKENS, typ, token, now())
 }
 
-/// The text is no token, whatever it is offered as.
+/// The text is invalid as every type.
 fn refused(text: &str) {
     for typ in TokenType::ALL {
         assert_eq!(verdict(typ, text), Err(TokenError::Invalid), "{typ:?} {text}");
@@ -114,13 +93,13 @@ fn signed(key: Key, header: &str, claims: &str) {
         assert!(key.signs(typ), "signed with another key: {about}");
         header_is_strict(typ, header);
         claims_are_strict(typ, claims, taken == Ok(()), &about);
-        if taken == Ok(()) {
+        if taken == Ok(()) || typ == TokenType::Link {
             minted_again(typ, &token);
         }
     }
 }
 
-/// Exactly three parameters, each once, each what it must be.
+/// Exactly three parameters, each once and with its only valid value.
 fn header_is_strict(typ: TokenType, header: &str) {
     let Pairs(mut pairs) = serde_json::from_str(header).expect("a header is a JSON object");
     pairs.sort_by(|a, b| a.0.cmp(&b.0));
@@ -135,7 +114,8 @@ fn header_is_strict(typ: TokenType, header: &str) {
 
 fn claims_are_strict(typ: TokenType, claims: &str, unexpired: bool, about: &str) {
     let Pairs(pairs) = serde_json::from_str(claims).expect("claims are a JSON object");
-    let (required, optional) = claims_of(typ);
+    let required: Vec<&str> = [required_claims(typ), &["iat", "exp"]].concat();
+    let optional = optional_claims(typ);
     for (position, (name, _)) in pairs.iter().enumerate() {
         assert!(required.contains(&&**name) || optional.contains(&&**name), "{name} is unknown: {about}");
         assert!(!pairs[..position].iter().any(|(other, _)| other == name), "{name} is there twice: {about}");
@@ -146,9 +126,7 @@ fn claims_are_strict(typ: TokenType, claims: &str, unexpired: bool, about: &str)
     }
     let time = |name: &str| claim(name).and_then(Value::as_i64).expect("a whole number of seconds");
     assert!(time("iat") <= time("exp"), "{about}");
-    if typ != TokenType::Link {
-        assert_eq!(NOW < time("exp"), unexpired, "{about}");
-    }
+    assert_eq!(NOW < time("exp"), unexpired, "{about}");
     if matches!(typ, TokenType::Session | TokenType::EmailProof) && unexpired {
         assert_eq!(claim("iss"), Some(&URL.into()), "{about}");
         assert_eq!(claim("email_verified"), Some(&true.into()), "{about}");
@@ -163,7 +141,7 @@ fn claims_are_strict(typ: TokenType, claims: &str, unexpired: bool, about: &str)
     }
 }
 
-/// What is read out of a token, minted again, says the same.
+/// The contents of a token, minted again, give the same claims.
 fn minted_again(typ: TokenType, token: &str) {
     let again = match typ {
         TokenType::Link => {
@@ -171,11 +149,11 @@ fn minted_again(typ: TokenType, token: &str) {
             TOKENS.mint_link(&link.particulars, &link.nonce, link.issued_at, link.expires_at)
         }
         TokenType::Attempt => {
-            let Ok(grant) = TOKENS.check_attempt(token, at(NOW)) else { return };
+            let Ok(grant) = TOKENS.check_attempt(token, now()) else { return };
             TOKENS.mint_attempt(&grant.particulars, grant.issued_at, grant.expires_at)
         }
         TokenType::Renewal => {
-            let Ok(renewal) = TOKENS.check_renewal(token, at(NOW)) else { return };
+            let Ok(renewal) = TOKENS.check_renewal(token, now()) else { return };
             // `iat` is not read, and the end counts from the authentication.
             let lives = (renewal.expires_at - renewal.identity.auth_time).to_std();
             let Ok(lives) = lives else { return };
@@ -188,15 +166,15 @@ fn minted_again(typ: TokenType, token: &str) {
     }
     let read = |token: &str| {
         let payload = token.split('.').nth(1).unwrap_or_default();
-        let json = fixture::decode(payload);
+        let json = decode(payload);
         let mut claims: Value = serde_json::from_slice(&json).expect("claims are JSON");
         if let Some(claims) = claims.as_object_mut() {
-            // What is left out stands for `false`.
+            // An absent claim means `false`.
             claims.retain(|name, value| name != "iat" && *value != Value::Bool(false));
         }
         claims
     };
-    assert_eq!(verdict(typ, &again), Ok(()), "{again}");
+    assert_eq!(verdict(typ, &again), verdict(typ, token), "{again}");
     assert_eq!(read(&again), read(token));
 }
 
@@ -233,10 +211,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for (number, typ) in (0_u8..).zip(TokenType::ALL) {
         let token = minted(typ);
-        let part = |n| {
-            String::from_utf8(fixture::decode(token.split('.').nth(n).unwrap_or_default()))
-                .unwrap_or_default()
-        };
+        let part =
+            |n| String::from_utf8(decode(token.split('.').nth(n).unwrap_or_default())).unwrap_or_default();
         seeds.push([b"s", &[b'0' + number][..], part(0).as_bytes(), b"\n", part(1).as_bytes()].concat());
         for end in [0, 20, 40, 200] {
             let new = &token.as_bytes()[end..end + 4];
@@ -244,7 +220,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
                 [b"f", &[b'0' + number, 0, u8::try_from(end).unwrap_or_default(), 4][..], new].concat(),
             );
         }
-        // The same token with its signature cut off or emptied, and one of nobody's.
+        // The same token without signature, with an empty one, and one with a foreign key.
         let message = token.rsplit_once('.').map_or("", |(message, _)| message);
         seeds.push(message.into());
         seeds.push(format!("{message}.").into());
