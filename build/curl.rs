@@ -26,8 +26,7 @@ pub(crate) fn curl(root: &Node<'_>, operation: &Operation<'_>, parameters: &[Nod
     // Scripts use a client secret, a token or a key before cookies.
     let schemes = root.need("components")?.need("securitySchemes")?;
     let is_cookie = |scheme: &&str| schemes.value[*scheme]["in"] == "cookie";
-    let for_scripts =
-        operation.security.iter().find(|set| !set.is_empty() && !set.iter().any(|scheme| is_cookie(&scheme)));
+    let for_scripts = operation.security.iter().find(|set| !set.is_empty() && !set.iter().any(is_cookie));
     for scheme in for_scripts.or(operation.security.first()).into_iter().flatten() {
         options.push(credential(&schemes.need(scheme)?, scheme)?);
     }

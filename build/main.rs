@@ -54,7 +54,7 @@ fn read(file: &str) -> Result<String> {
 
 fn render(document: &Yaml, style: &str) -> Result<String> {
     let root = Node { document, value: document, place: String::new() };
-    let operations = operations(root.clone())?;
+    let operations = operations(&root)?;
     let links = Arc::new(links(&root, &operations)?);
     let server = match root.need("servers")?.items()?.first() {
         Some(server) => server.need("url")?.text()?,

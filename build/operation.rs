@@ -49,12 +49,12 @@ pub(crate) struct Content<'d> {
     pub(crate) examples: Vec<(&'d str, String)>,
 }
 
-pub(crate) fn operations(root: Node<'_>) -> Result<Vec<Operation<'_>>> {
+pub(crate) fn operations<'d>(root: &Node<'d>) -> Result<Vec<Operation<'d>>> {
     let mut found = Vec::new();
     let mut ids = BTreeSet::new();
     for (path, item) in root.need("paths")?.entries()? {
         for (method, node) in item.entries()?.into_iter().filter(|(key, _)| METHODS.contains(key)) {
-            let operation = operation(&root, path, method, &item, &node)?;
+            let operation = operation(root, path, method, &item, &node)?;
             if !ids.insert(operation.id) {
                 return node.fail(&format!("operationId `{}` is not unique", operation.id));
             }

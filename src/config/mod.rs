@@ -14,6 +14,8 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod unknown;
+#[cfg(test)]
+mod unknown_tests;
 mod values;
 
 pub use checks::{environment, ops_addr};

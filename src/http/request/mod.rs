@@ -8,5 +8,6 @@ pub(crate) mod identity;
 mod json;
 pub(crate) mod limits;
 pub(crate) mod page_origin;
+pub(crate) mod press;
 
 pub(crate) use self::json::{JsonObject, JsonString};

@@ -2,15 +2,14 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-use serde::Deserialize;
 
-use crate::flow::{Confirmed, Decision, FlowError, OpenedLink, SessionGrant};
-use crate::http::request::JsonString;
+use crate::flow::{Confirmed, FlowError, OpenedLink, SessionGrant};
 use crate::http::request::accept::Wants;
 use crate::http::request::body::Body;
 use crate::http::request::identity::RequestIdentity;
 use crate::http::request::page_origin::PageOrigin;
-use crate::http::response::links::{LinkReply, LinkRequest, Press};
+use crate::http::request::press::Press;
+use crate::http::response::links::{LinkReply, LinkRequest};
 use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
 use crate::http::task::to_completion;
@@ -32,14 +31,6 @@ pub(crate) async fn open(
     reply.respond(&state, &request)
 }
 
-/// The body of a decision.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DecisionBody {
-    decision: JsonString<Decision>,
-    confirmation: String,
-}
-
 /// `POST /v/{link_token}`
 pub(crate) async fn decide(
     state: Data<HttpState>,
@@ -49,10 +40,9 @@ pub(crate) async fn decide(
     origin: PageOrigin,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let DecisionBody { decision, confirmation } = body.json_or_form()?;
+    let press: Press = body.json_or_form()?;
     // By the body, not by `Accept`: a foreign page can send a form with any `Accept`.
     origin.may_decide(body.is_json())?;
-    let press = Press { decision: decision.0, confirmation };
     let wants = if body.is_json() { Wants::Json } else { wants };
     let request = LinkRequest { token: token.into_inner(), wants, who, new_client: None };
     to_completion(async move {
@@ -68,7 +58,7 @@ pub(crate) async fn decide(
 async fn take_decision(state: &HttpState, request: &LinkRequest, link: Link, press: Press) -> LinkReply {
     let caller = &request.who.caller;
     let decided = async {
-        let confirmed = state.links.decide(&link, press.decision, &press.confirmation, caller).await?;
+        let confirmed = state.links.decide(&link, press.decision.0, &press.confirmation, caller).await?;
         let session = session_for_header(state, request, &confirmed).await?;
         Ok::<_, FlowError>((confirmed, session))
     };

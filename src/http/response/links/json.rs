@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use serde_json::json;
 
-use super::redirect_url;
+use super::redirect::redirect_url;
 use crate::flow::{Confirmed, LinkPage, Reissued, SessionGrant};
 use crate::http::response::session::SessionJson;
 use crate::http::state::HttpState;

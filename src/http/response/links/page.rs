@@ -5,12 +5,13 @@ use actix_web::http::StatusCode;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 
-use super::{Press, continue_url};
+use super::redirect::continue_url;
 use crate::domain::attempt::SignedIn;
 use crate::domain::locale::TimeStyle;
 use crate::domain::policy::{Confirm, Purpose};
 use crate::flow::{Confirmed, LinkPage};
 use crate::http::pages::{CspPolicy, Forms, Scripts};
+use crate::http::request::press::Press;
 use crate::http::response::codes::{Code, NewLink};
 use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
@@ -61,7 +62,7 @@ pub(super) fn decided(state: &HttpState, link: &Link, confirmed: &Confirmed, pre
 pub(super) fn undecided(state: &HttpState, link: &Link, press: &Press, problem: &Problem) -> HttpResponse {
     let values = context! {
         retry => true,
-        decision => Value::from(Serde(press.decision)),
+        decision => Value::from(Serde(press.decision.0)),
         confirmation => press.confirmation.as_str(),
     };
     state.pages.problem_with(problem, link.particulars.locale, &forms_policy(state, link), values)

@@ -1,0 +1,24 @@
+//! Where a link leads: the redirect URL, with the outcome in its query.
+
+use crate::flow::Confirmed;
+use crate::http::state::HttpState;
+use crate::token::Link;
+
+/// Where a decision that was taken leads: the redirect URL with its outcome.
+pub(super) fn redirect_url(state: &HttpState, link: &Link, confirmed: &Confirmed) -> Option<String> {
+    let (status, session, ticket) = match confirmed {
+        Confirmed::Verified { session, ticket, .. } => ("verified", *session, ticket.as_deref()),
+        Confirmed::Denied => ("denied", None, None),
+        Confirmed::AwaitingCode { .. } => return None,
+    };
+    let session = session.map(|id| id.to_string());
+    let mut parameters = vec![("__linkgate_status", status)];
+    parameters.extend(session.as_deref().map(|session| ("__linkgate_session", session)));
+    parameters.extend(ticket.map(|ticket| ("__linkgate_ticket", ticket)));
+    Some(state.links.redirect_of(link)?.with_params(&parameters))
+}
+
+/// Where a link leads that did not work: the redirect URL with this status.
+pub(super) fn continue_url(state: &HttpState, link: &Link, status: Option<&str>) -> Option<String> {
+    Some(state.links.redirect_of(link)?.with_params(&[("__linkgate_status", status?)]))
+}
