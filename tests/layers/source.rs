@@ -36,9 +36,9 @@ impl Source {
         let (mut found, mut module, mut depth, mut inner) = (Vec::new(), self.module.clone(), 0, Vec::new());
         // Where the last `use` declaration ends, and whether it re-exports.
         let mut declaration = (0, None);
-        for i in 0..tokens.len() {
+        for (i, token) in tokens.iter().enumerate() {
             let before = |n: usize| i.checked_sub(n).map_or("", |i| tokens[i].as_str());
-            match tokens[i].as_str() {
+            match token.as_str() {
                 "{" => {
                     depth += 1;
                     // An inline module.

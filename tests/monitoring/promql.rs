@@ -1,4 +1,4 @@
-//! Enough of PromQL to find the metrics and labels that a query names.
+//! Enough of the query language of Prometheus to find the metrics and labels that a query names.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -22,9 +22,9 @@ async fn refused(store: &RedisStore) -> String {
 async fn only_the_own_authority_is_trusted() {
     let tls = TlsServer::start();
     open(&tls.url(), Some(&tls.authority.pem)).ping().await.unwrap();
-    let both = format!("{}{}", Authority::new().pem, tls.authority.pem);
+    let both = format!("{}{}", Authority::of("127.0.0.1").pem, tls.authority.pem);
     open(&tls.url(), Some(&both)).ping().await.unwrap();
-    let reason = refused(&open(&tls.url(), Some(&Authority::new().pem))).await;
+    let reason = refused(&open(&tls.url(), Some(&Authority::of("127.0.0.1").pem))).await;
     assert!(reason.contains("certificate"), "{reason}");
     let reason = refused(&open(&tls.url(), None)).await;
     assert!(reason.contains("certificate"), "{reason}");

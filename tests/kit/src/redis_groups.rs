@@ -56,11 +56,8 @@ pub struct Authority {
 }
 
 impl Authority {
-    pub fn new() -> Self {
-        Self::of("127.0.0.1")
-    }
-
-    fn of(name: &str) -> Self {
+    /// With a certificate for this name.
+    pub fn of(name: &str) -> Self {
         let key = rcgen::KeyPair::generate().expect("a key");
         let mut params = rcgen::CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);

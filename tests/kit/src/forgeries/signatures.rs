@@ -134,8 +134,8 @@ pub(super) fn foreign_keys(forger: &Forger<'_>) -> Vec<Forgery> {
     for (whose, secret) in secrets {
         all.push(Forgery::new(whose.clone(), hmac(Algorithm::HS256, &secret, &hs256, &claims)));
         if is_public(&typ) {
-            let forged = hmac(Algorithm::HS256, &secret, &header.to_string(), &claims);
-            all.push(Forgery::new(format!("{whose}, not named in the header"), forged));
+            let token = hmac(Algorithm::HS256, &secret, &header.to_string(), &claims);
+            all.push(Forgery::new(format!("{whose}, not named in the header"), token));
         }
     }
     for alg in ["EdDSA", "HS256"] {
@@ -143,8 +143,8 @@ pub(super) fn foreign_keys(forger: &Forger<'_>) -> Vec<Forgery> {
         let how = format!("an Ed25519 key of the forger's own, {alg}");
         all.push(Forgery::new(how, ed25519(FOREIGN_SEED, &header, &claims)));
         if !is_public(&typ) {
-            let forged = ed25519(&smith.seed(), &header, &claims);
-            all.push(Forgery::new(format!("the published key, {alg}"), forged));
+            let token = ed25519(&smith.seed(), &header, &claims);
+            all.push(Forgery::new(format!("the published key, {alg}"), token));
         }
     }
     all
@@ -159,7 +159,10 @@ pub(super) fn damaged(forger: &Forger<'_>) -> Vec<Forgery> {
         ("twice".to_owned(), format!("{signature}{signature}")),
         ("reversed".to_owned(), signature.chars().rev().collect()),
         ("the claims".to_owned(), claims.to_owned()),
-        ("hexadecimal".to_owned(), signature.bytes().map(|b| format!("{b:02x}")).collect()),
+        (
+            "hexadecimal".to_owned(),
+            signature.bytes().map(|b| format!("{b:02x}")).collect::<Vec<_>>().concat(),
+        ),
     ];
     let others = forger.others.iter().map(|other| parts(other)[2]).filter(|other| *other != signature);
     ends.extend(others.map(|other| ("swapped".to_owned(), other.to_owned())));
