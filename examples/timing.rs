@@ -5,7 +5,12 @@
 //! `PATH`. `p` is the chance of so great a difference where there is none; `A` the chance that a sample of the first kind
 //! takes longer than one of the second (0.5: neither; RFC 8725 asks for nothing here, and a network between adds its
 //! noise to both). Small `p` with `A` near 0.5 is a difference that takes many samples to see.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on ends")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a measurement that cannot go on ends"
+)]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -5,7 +5,7 @@
 //! [--json FILE] [--compare FILE]`: without words, `steps` and `wake`; `--only "1 replica, kept"` takes the steps in that
 //! setting alone; `waiters` is a part of `scale`. `BENCH_BIN` names another binary than the one that cargo
 //! has built. Without cargo's `--bench`, as under `cargo test`, it runs once and briefly.
-#![allow(clippy::unwrap_used, reason = "a bench that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on fails")]
 #![allow(missing_docs, unreachable_pub, reason = "a bench has no users of its items")]
 
 mod driver;

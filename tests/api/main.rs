@@ -1,5 +1,5 @@
 //! Behaviour over HTTP, on the real server: what a browser, an app and a back end see.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::needless_pass_by_value, clippy::float_cmp, reason = "tests read better so")]
 #![allow(missing_docs, unreachable_pub, reason = "names of tests are sentences")]
 

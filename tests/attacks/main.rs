@@ -1,6 +1,6 @@
 //! The attacks that linkgate is to withstand, each a test over HTTP on the real server. `docs/threat-model.md` names
 //! them beside the threats.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 #![allow(missing_docs, unreachable_pub, reason = "names of tests are sentences")]
 
 #[path = "../support/balancer.rs"]

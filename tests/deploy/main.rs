@@ -2,7 +2,7 @@
 //! to the settings that it has, and tried on the real binary.
 //!
 //! What needs a tool that is not installed is skipped, and says so.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod alive;
 mod entrances;

@@ -1,5 +1,5 @@
 //! The README, held to its word: its commands are run as they stand, its table is the program's own.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod links;
 

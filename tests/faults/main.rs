@@ -2,7 +2,7 @@
 //! stores that refuse, fall silent, forget and lie, relays that hang up, clocks that disagree, keys that change.
 //!
 //! Replicas are the real binary, each with a Redis behind a proxy of its own, behind a balancer without affinity.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 #[path = "../support/balancer.rs"]
 mod balancer;

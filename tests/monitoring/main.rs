@@ -1,6 +1,6 @@
 //! Alerts and dashboard, held to what the server says of itself: they name nothing that it does not tell, and it tells
 //! nothing that nobody looks at.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::float_cmp, reason = "what is compared is counted")]
 #![allow(missing_docs, unreachable_pub, reason = "names of tests are sentences")]
 
