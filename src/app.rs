@@ -1,9 +1,8 @@
-//! The composition root: the only module that sees everything.
+//! The composition root: the only module that depends on all others.
 
 mod files;
 mod keys;
 
-use std::fmt;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -30,17 +29,10 @@ use crate::store::memory::MemoryStore;
 use crate::store::redis::{InvalidOptions, RedisOptions, RedisStore};
 use crate::token::{TokenSettings, Tokens};
 
-/// Why linkgate does not run, or stopped.
-#[derive(Debug)]
+/// Why linkgate did not start, or stopped.
+#[derive(thiserror::Error, Debug)]
+#[error("{0}")]
 pub struct AppError(String);
-
-impl fmt::Display for AppError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for AppError {}
 
 impl From<io::Error> for AppError {
     fn from(error: io::Error) -> Self {
@@ -48,13 +40,13 @@ impl From<io::Error> for AppError {
     }
 }
 
-impl From<Vec<Fault>> for AppError {
-    fn from(faults: Vec<Fault>) -> Self {
-        Self(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+impl From<Fault> for AppError {
+    fn from(fault: Fault) -> Self {
+        Self(fault.to_string())
     }
 }
 
-/// Everything, put together and not yet listening.
+/// The assembled service, before it listens.
 pub struct App {
     http: Data<HttpState>,
     ops: Data<OpsState>,
@@ -65,18 +57,18 @@ pub struct App {
     clock: Arc<dyn Clock>,
 }
 
-/// A server that listens.
+/// The listening servers.
 pub struct Running {
-    /// Where it listens for people and applications.
+    /// The listener for people and applications.
     pub addr: SocketAddr,
-    /// Where it listens for probes.
+    /// The listener for probes and metrics.
     pub ops_addr: Option<SocketAddr>,
     waiters: Arc<Waiters>,
     handles: Vec<ServerHandle>,
     servers: Vec<Server>,
 }
 
-/// Finds what `Config` cannot see by itself: templates, the details of URLs, keys that cannot be derived.
+/// Checks what needs more than `Config`: templates, the details of URLs, the derivation of keys.
 ///
 /// # Errors
 /// Every fault.
@@ -121,7 +113,7 @@ fn tokens(config: &Config) -> Result<Tokens, Fault> {
         .map_err(|error| Fault::new("LINKGATE_KEYS", "cannot be used", error.to_string()))
 }
 
-/// A duration of the configuration, whose limits keep it far within range.
+/// Converts a duration of the configuration, whose bounds keep it within range.
 fn time_delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
@@ -129,7 +121,7 @@ fn time_delta(duration: Duration) -> TimeDelta {
 fn redis_options(config: &Config, url: &SecretText) -> Result<RedisOptions, Fault> {
     let unreadable = |error: io::Error| {
         let problem = format!("names a file that cannot be read ({})", error.kind());
-        Fault::new("LINKGATE_STORE_CA_FILE", problem, "name a PEM file that linkgate may read")
+        Fault::new("LINKGATE_STORE_CA_FILE", problem, "name a PEM file that linkgate can read")
     };
     let ca_pem = config.store_ca_file.as_ref().map(std::fs::read).transpose().map_err(unreadable)?;
     Ok(RedisOptions { url: url.expose().to_owned(), fence: config.store_fence, ca_pem })
@@ -137,38 +129,39 @@ fn redis_options(config: &Config, url: &SecretText) -> Result<RedisOptions, Faul
 
 fn store_fault(error: &InvalidOptions) -> Fault {
     if error.in_authorities() {
-        let remedy = "name a file with the certificates of the authorities, and use rediss://";
+        let remedy = "name a file with the authorities' certificates, and use rediss://";
         return Fault::new("LINKGATE_STORE_CA_FILE", format!("cannot be used: they {error}"), remedy);
     }
-    let remedy = "write redis://[user:password@]host[:port][/database], redis+sentinel://host,…/master or \
+    let remedy = "use redis://[user:password@]host[:port][/database], redis+sentinel://host,…/master or \
                   redis+cluster://host,…";
-    Fault::new("LINKGATE_STORE_URL", format!("is no usable URL: it {error}"), remedy)
+    Fault::new("LINKGATE_STORE_URL", format!("is invalid: it {error}"), remedy)
 }
 
 fn store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, AppError> {
     Ok(match &config.store {
         StoreUrl::Memory => Arc::new(MemoryStore::new(clock.clone())),
         StoreUrl::Redis(url) => {
-            let options = redis_options(config, url).map_err(|fault| AppError(fault.to_string()))?;
+            let options = redis_options(config, url)?;
             let store = RedisStore::connect(&options);
-            Arc::new(store.map_err(|error| AppError(store_fault(&error).to_string()))?)
+            Arc::new(store.map_err(|error| store_fault(&error))?)
         }
     })
 }
 
 impl App {
-    /// Puts everything together, on this clock. Connects to nothing that must be there.
+    /// Assembles the service on this clock. Needs neither store nor relay to be available.
     ///
     /// # Errors
     /// As [`check`].
     pub fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
         let metrics = Arc::new(Metrics::default());
-        let tokens = Arc::new(tokens(&config).map_err(|fault| AppError(fault.to_string()))?);
+        let tokens = Arc::new(tokens(&config)?);
         metrics.keyring(&tokens.key_ids());
         metrics.keyring_read(clock.now());
-        let mailer = Arc::new(mailer(&config).map_err(|fault| AppError(fault.to_string()))?);
+        let mailer = Arc::new(mailer(&config)?);
         let store: Arc<dyn Store> = Arc::new(Measured::new(store(&config, &clock)?, metrics.clone()));
         let public_url = config.public_url.as_str().to_owned();
+        let (mail_limits, domains) = (config.mail_limits(), config.domains());
         let settings = Settings {
             public_url: public_url.clone(),
             purposes: config.purposes,
@@ -176,8 +169,8 @@ impl App {
             default_locale: config.default_locale,
             cross_device: config.cross_device,
             opener_session: config.opener_session,
-            mail_limits: config.mail_limits,
-            domains: config.domains,
+            mail_limits,
+            domains,
             link_ttl: time_delta(config.link_ttl),
             session_ttl: config.session_ttl,
             session_max_age: config.session_max_age,
@@ -208,17 +201,17 @@ impl App {
         })
     }
 
-    /// What the handlers share: for the benches, which render with it.
+    /// The state of the handlers, for the benches.
     #[doc(hidden)]
     #[must_use]
     pub fn http_state(&self) -> &HttpState {
         &self.http
     }
 
-    /// Listens, with this many workers.
+    /// Listens with this many workers.
     ///
     /// # Errors
-    /// What the sockets say.
+    /// If a socket fails.
     pub fn listen(
         self,
         public: TcpListener,
@@ -245,12 +238,12 @@ impl App {
 }
 
 impl Running {
-    /// Serves until the first SIGTERM or SIGINT, then drains: readiness goes off and all who wait are answered, the
-    /// listener stays open for `drain_delay` while load balancers notice, requests in flight finish. A second signal
-    /// ends it at once.
+    /// Serves until the first SIGTERM or SIGINT, then drains: readiness goes off, waiting requests are answered, the
+    /// listener stays open for `drain_delay` so that load balancers notice, and requests in flight finish. A second
+    /// signal stops at once.
     ///
     /// # Errors
-    /// What the sockets say.
+    /// If a socket fails.
     pub async fn serve(self, drain_delay: Duration) -> Result<(), AppError> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -280,7 +273,7 @@ impl Running {
         joined(servers.await)
     }
 
-    /// Serves in the background; for tests. The handle stops it.
+    /// Serves in the background until a handle stops it; for tests.
     #[must_use]
     pub fn spawn(self) -> Vec<ServerHandle> {
         for server in self.servers {
@@ -296,7 +289,7 @@ fn bind(addr: SocketAddr, variable: &str) -> Result<TcpListener, AppError> {
     })
 }
 
-/// How the servers ended.
+/// The result of the servers' task.
 fn joined(ended: Result<io::Result<Vec<()>>, tokio::task::JoinError>) -> Result<(), AppError> {
     match ended {
         Ok(result) => result.map(|_| ()).map_err(AppError::from),
@@ -311,9 +304,9 @@ fn workers() -> usize {
 /// `linkgate serve`.
 ///
 /// # Errors
-/// When it cannot begin, or the sockets fail.
+/// If linkgate cannot start or a socket fails.
 pub async fn serve(config: Config) -> Result<(), AppError> {
-    files::ask_for(workers());
+    files::raise_limit(workers());
     let public = bind(config.listen_addr, "LINKGATE_LISTEN_ADDR")?;
     let ops = bind(config.ops_addr, "LINKGATE_OPS_ADDR")?;
     let (drain_delay, ops_addr) = (config.drain_delay, ops.local_addr()?);
@@ -328,23 +321,21 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
 /// As [`serve`].
 pub async fn dev(config: Config) -> Result<(), AppError> {
     let public = bind(config.listen_addr, "LINKGATE_LISTEN_ADDR")?;
-    // A newcomer's machine may run a Prometheus on this port: nobody probes a server that is tried out.
+    // The port may be in use on a developer's machine, by Prometheus for instance, and nobody probes a trial server.
     let ops = TcpListener::bind(config.ops_addr).ok();
     let url = config.public_url.as_str().to_owned();
     let running = App::build(config, Arc::new(SystemClock))?.listen(public, ops, workers())?;
-    let ops_line = match running.ops_addr {
-        Some(addr) => format!("  Metrics            http://{addr}/metrics\n"),
-        None => String::new(),
-    };
+    let metrics = |addr| format!("  Metrics            http://{addr}/metrics\n");
+    let ops_line = running.ops_addr.map(metrics).unwrap_or_default();
     let banner = format!(
-        "\nlinkgate is running, for trying out: nothing is kept, no mail leaves this machine.\n\n\
+        "\nlinkgate is running as a trial: it stores nothing on disk and sends no mail.\n\n\
          \x20 Demo application   {url}/\n\
          \x20 Mailbox            {url}/dev/mailbox\n\
          \x20 API                {url}/docs\n\
          {ops_line}\n\
-         Sign in at the demo with any address, and open the mail in the mailbox. Stop with Ctrl-C.\n\n"
+         Sign in at the demo with any address, then open the mail in the mailbox. Stop with Ctrl-C.\n\n"
     );
-    // Who closes our output does not want to read it, and still wants the server.
+    // A closed stdout is no reason to stop serving.
     let _ = io::stdout().lock().write_all(banner.as_bytes());
     running.serve(Duration::ZERO).await
 }
@@ -352,9 +343,9 @@ pub async fn dev(config: Config) -> Result<(), AppError> {
 /// `linkgate mail test`.
 ///
 /// # Errors
-/// What the relay says.
+/// If the relay rejects the recipient or does not accept the mail.
 pub async fn mail_test(config: Config, to: EmailAddress) -> Result<(), AppError> {
-    let mailer = mailer(&config).map_err(|fault| AppError(fault.to_string()))?;
+    let mailer = mailer(&config)?;
     match mailer.send_test(&to, config.default_locale, SystemClock.now()).await {
         Ok(()) => {
             println!("the relay has accepted the mail");

@@ -1,24 +1,24 @@
 //! Asks the operations listener of a running linkgate whether it is ready, for images without a shell.
 //!
-//! Plain HTTP/1.1 over a socket: it is a short-lived process that starts every few seconds.
+//! Plain HTTP/1.1 over a socket keeps the process cheap: orchestrators start it every few seconds.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// How long one question may take, in each of its steps.
+/// The timeout of each step of one request.
 const STEP: Duration = Duration::from_secs(2);
 
-/// How long to wait between two questions.
+/// The pause between two requests.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How long to go on asking.
+/// How long `--wait` retries.
 pub const WAIT: Duration = Duration::from_secs(30);
 
-/// Asks `/readyz` once, or, when it is to wait, until it says yes or [`WAIT`] has passed.
+/// Requests `/readyz` once or, with `wait`, until it answers 200 or [`WAIT`] has passed.
 ///
 /// # Errors
-/// Why it is not ready, as a sentence for people.
+/// Why linkgate is not ready, for people.
 pub fn run(target: SocketAddr, wait: bool) -> Result<(), String> {
     let end = Instant::now() + if wait { WAIT } else { Duration::ZERO };
     loop {
@@ -34,8 +34,8 @@ fn ask(target: SocketAddr) -> Result<(), String> {
     let line = status_line(target).map_err(|e| format!("no answer from http://{target}/readyz: {e}"))?;
     match line.split(' ').nth(1) {
         Some("200") if line.starts_with("HTTP/1.") => Ok(()),
-        Some("503") => Err(format!("http://{target}/readyz says that linkgate is not ready")),
-        _ => Err(format!("what answers at http://{target}/readyz is not linkgate's operations listener")),
+        Some("503") => Err(format!("http://{target}/readyz answers 503: linkgate is not ready")),
+        _ => Err(format!("the server at http://{target}/readyz is not linkgate's operations listener")),
     }
 }
 
@@ -46,7 +46,7 @@ fn status_line(target: SocketAddr) -> std::io::Result<String> {
     let request = format!("GET /readyz HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
-    // A status line is short; what goes on for longer, or drips, is something else.
+    // linkgate's status line is short and comes at once; anything longer or slower is another server.
     let mut limited = stream.take(128);
     let mut chunk = [0; 128];
     let end = Instant::now() + STEP;
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_goes_on_until_it_is_ready() {
+    fn waiting_continues_until_linkgate_is_ready() {
         let address = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
         let address = address.unwrap_or_else(|e| panic!("{e}"));
         let late = std::thread::spawn(move || {

@@ -1,7 +1,7 @@
-//! The log: one event a line on stderr, as text for people or as JSON for machines.
+//! The log: one event per line on stderr, as text for people or as JSON for machines.
 //!
-//! Knows nothing of what is logged. That no token, code, address or whole IP is logged is the duty of those who log;
-//! that a line stays a line is the duty of this module.
+//! This module ensures that an event stays on its line. Callers ensure that no token, code, email address or full IP
+//! address is logged.
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
@@ -12,39 +12,27 @@ use log::{LevelFilter, Log, Metadata, Record};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-/// What these crates say below `info` has addresses, tokens or commands in it. Crates whose names begin like these,
-/// with a `_` after it, are meant too (`actix_web`).
+use crate::domain::words::words;
+
+/// Crates whose messages below `info` contain addresses, tokens or commands, with their siblings (`actix_web` for
+/// `actix`).
 const CAPPED: [&str; 6] = ["lettre", "redis", "actix", "rustls", "h2", "mio"];
 
-/// Says at `error` of each stranger that what it sends is no HTTP: anybody could fill the log so, and raise alarms.
-const STRANGERS: &str = "actix_http::h1::dispatcher";
+/// Logs an error for each client that does not speak HTTP: anybody could fill the log and raise alarms.
+const MALFORMED_REQUESTS: &str = "actix_http::h1::dispatcher";
 
-/// How the log is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum LogFormat {
-    /// Lines for people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-impl LogFormat {
-    /// All formats.
-    pub const ALL: [Self; 2] = [Self::Text, Self::Json];
-
-    /// Its name in settings.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-        }
+words! {
+    /// The format of the log.
+    pub enum LogFormat {
+        /// Lines for people.
+        Text = "text",
+        /// One JSON object per line.
+        Json = "json",
     }
 }
 
-/// Starts logging, at the level that `RUST_LOG` says (by default `info`, and what goes wrong in the HTTP server). A
-/// second call changes nothing.
+/// Starts logging at the level of `RUST_LOG` (by default `info`, and `warn` for the HTTP server). A second call does
+/// nothing.
 pub fn init(format: LogFormat) {
     let logger =
         env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,actix_server=warn"))
@@ -62,15 +50,16 @@ pub fn init(format: LogFormat) {
     }
 }
 
-/// Keeps the chatter of some crates out, whatever the filter says: a directive such as `redis::aio=trace` would win
-/// over one for `redis`, so this cannot be left to directives.
+/// Caps [`CAPPED`] crates at `info` whatever the filter is. Directives cannot do that: `redis::aio=trace` overrides one
+/// for `redis`.
 struct Capped<L>(L);
 
 impl<L: Log> Log for Capped<L> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let target = metadata.target();
-        let heard = target != STRANGERS && (metadata.level() <= LevelFilter::Info || !is_capped(target));
-        heard && self.0.enabled(metadata)
+        let allowed =
+            target != MALFORMED_REQUESTS && (metadata.level() <= LevelFilter::Info || !is_capped(target));
+        allowed && self.0.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -94,27 +83,19 @@ fn is_capped(target: &str) -> bool {
 /// Writes `<time> LEVEL target: message key=value`.
 ///
 /// # Errors
-/// Those of `out`.
+/// If writing to `out` fails.
 pub fn write_text(out: &mut impl Write, time: &impl Display, record: &Record<'_>) -> io::Result<()> {
     let mut line = String::with_capacity(256);
     let _ = write!(line, "{time} ");
-    let level = record.level().as_str();
-    line.push_str(level);
-    // Levels have four letters or five.
-    line.push_str(if level.len() < 5 { "  " } else { " " });
-    line.push_str(&escaped(record.target()));
-    line.push_str(": ");
-    line.push_str(&escaped(&message(record)));
+    let (target, message) = (escaped(record.target()), message(record));
+    let _ = write!(line, "{:<5} {target}: {}", record.level(), escaped(&message));
     let mut field = |key: &str, value: &Value<'_>| {
         line.push(' ');
         line.push_str(&escaped(key));
         line.push('=');
-        let text = match value.to_borrowed_str() {
-            Some(text) => Cow::Borrowed(text),
-            None => Cow::Owned(value.to_u64().map_or_else(|| plain(value), |number| number.to_string())),
-        };
+        let text = value.to_borrowed_str().map_or_else(|| plain(value).into(), Cow::Borrowed);
         let text = escaped(&text);
-        if text.is_empty() || text.bytes().fold(false, |any, b| any | matches!(b, b' ' | b'"' | b'=')) {
+        if text.is_empty() || text.contains([' ', '"', '=']) {
             let _ = write!(line, "\"{}\"", text.replace('"', "\\\""));
         } else {
             line.push_str(&text);
@@ -125,24 +106,24 @@ pub fn write_text(out: &mut impl Write, time: &impl Display, record: &Record<'_>
     out.write_all(line.as_bytes())
 }
 
-/// What every JSON line has.
+/// The members of every JSON line.
 const MEMBERS: [&str; 4] = ["ts", "level", "target", "message"];
 
-/// Writes a JSON object: `ts`, `level`, `target`, `message`, then the key-values in the order in which they were given.
+/// Writes a JSON object: `ts`, `level`, `target`, `message`, then the key-values in their order.
 ///
 /// # Errors
-/// Those of `out`.
+/// If writing to `out` fails.
 pub fn write_json(out: &mut impl Write, time: &impl Display, record: &Record<'_>) -> io::Result<()> {
     let mut line = Vec::with_capacity(384);
     let level = record.level().as_str().to_ascii_lowercase();
-    // A timestamp and a level are words without quotes.
+    // Neither a timestamp nor a level needs escapes.
     let _ = write!(line, "{{\"ts\":\"{time}\",\"level\":\"{level}\",\"target\":");
     push_json(&mut line, record.target());
     line.extend_from_slice(b",\"message\":");
     push_json(&mut line, &*message(record));
     let mut names = Vec::<String>::new();
     let mut field = |key: &str, value: &Value<'_>| {
-        // Parsers keep one of two equal names, and not all of them the same one.
+        // JSON parsers keep only one of two equal names, and differ in which.
         let mut name = key.to_owned();
         while MEMBERS.contains(&name.as_str()) || names.contains(&name) {
             name.push('_');
@@ -151,10 +132,7 @@ pub fn write_json(out: &mut impl Write, time: &impl Display, record: &Record<'_>
         push_json(&mut line, &name);
         names.push(name);
         line.push(b':');
-        match value.to_borrowed_str() {
-            Some(text) => push_json(&mut line, text),
-            None => push_json(&mut line, &as_json(value)),
-        }
+        push_json(&mut line, &as_json(value));
     };
     for_each_field(record, &mut field);
     line.extend_from_slice(b"}\n");
@@ -163,18 +141,10 @@ pub fn write_json(out: &mut impl Write, time: &impl Display, record: &Record<'_>
 
 fn message<'r>(record: &Record<'r>) -> Cow<'r, str> {
     let message = record.args();
-    message.as_str().map_or_else(
-        || {
-            // Room for most: `to_string` would begin with next to none.
-            let mut text = String::with_capacity(128);
-            let _ = write!(text, "{message}");
-            text.into()
-        },
-        Cow::Borrowed,
-    )
+    message.as_str().map_or_else(|| message.to_string().into(), Cow::Borrowed)
 }
 
-/// A value that is no text at hand, as one.
+/// A value as text.
 fn plain(value: &Value<'_>) -> String {
     match as_json(value) {
         Json::String(text) => text,
@@ -182,13 +152,13 @@ fn plain(value: &Value<'_>) -> String {
     }
 }
 
-/// A value that is no text at hand, as JSON; one that JSON has no form for, as its text.
+/// A value as JSON, or its text if JSON cannot represent it.
 fn as_json(value: &Value<'_>) -> Json {
     serde_json::to_value(value).unwrap_or_else(|_| Json::from(value.to_string()))
 }
 
 fn push_json(line: &mut Vec<u8>, json: &(impl Serialize + ?Sized)) {
-    // Texts and values have a form, and a `Vec` takes all.
+    // Strings and values always serialise, and writing to a `Vec` cannot fail.
     let _ = serde_json::to_writer(line, json);
 }
 
@@ -202,20 +172,14 @@ fn for_each_field(record: &Record<'_>, field: &mut dyn FnMut(&str, &Value<'_>)) 
         }
     }
 
-    // `Each` never fails, and a source that does has given what it had.
+    // `Each` never fails; a source that fails has delivered its fields so far.
     let _ = record.key_values().visit(&mut Each(field));
 }
 
-/// Whether a byte is a visible ASCII character, or a space.
-const fn is_printable(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~')
-}
-
-/// Escapes what would end the line or change how the rest of it looks: control characters, line and paragraph
-/// separators, and overrides of the writing direction.
+/// Escapes characters that would end the line or change how the rest of it looks: control characters, line and paragraph
+/// separators, and bidirectional overrides.
 fn escaped(text: &str) -> Cow<'_, str> {
-    // Without a way out: that looks at many bytes at once.
-    if text.bytes().fold(true, |all, byte| all & is_printable(byte)) {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len());
@@ -269,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_stays_a_line() {
+    fn an_event_stays_on_its_line() {
         let nasty = "a\r\nb\u{1b}[31m\u{85}\u{2028}\u{202e}c";
         for line in [text(nasty, &[("k", Value::from(nasty))]), json(nasty, &[("k", Value::from(nasty))])] {
             assert_eq!(line.matches(['\r', '\n', '\u{1b}']).count(), 1, "{line:?}");
@@ -299,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn noisy_crates_never_get_below_info() {
+    fn noisy_crates_never_log_below_info() {
         struct All;
         impl Log for All {
             fn enabled(&self, _: &Metadata<'_>) -> bool {
@@ -317,7 +281,7 @@ mod tests {
             assert!(!enabled(target, Level::Debug) && !enabled(target, Level::Trace), "{target}");
             assert!(enabled(target, Level::Info), "{target}");
         }
-        assert!(!enabled(STRANGERS, Level::Error));
+        assert!(!enabled(MALFORMED_REQUESTS, Level::Error));
         for target in ["linkgate::store", "linkgate", "rediscovery", "h2o"] {
             assert!(enabled(target, Level::Trace), "{target}");
         }

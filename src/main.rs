@@ -1,6 +1,6 @@
-//! The command line: arguments and exit codes, and nothing else.
+//! The command line: arguments and exit codes.
 //!
-//! Exit codes: 0 for success, 1 for a failure at run time, 2 for bad arguments or a bad configuration.
+//! Exit codes: 0 for success, 1 for a failure at run time, 2 for invalid arguments or an invalid configuration.
 
 use std::fmt::Write as _;
 use std::future::Future;
@@ -14,18 +14,18 @@ use linkgate::app::{self, AppError};
 use linkgate::clock::{Clock as _, SystemClock};
 use linkgate::config::{self, Config, Fault};
 use linkgate::domain::email::EmailAddress;
-use linkgate::domain::keys::is_kid;
+use linkgate::domain::keys::{MAX_KID, is_kid};
 use linkgate::{healthcheck, logging, token};
 
-/// Threads of ours free what others have made, and much at once: the system's makes them wait for each other.
+/// We often free on one thread what another allocated; glibc serialises that, mimalloc does not.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const EXAMPLES: &str = "\
-Try it, with nothing to configure:
+Try it without any settings:
   linkgate dev
 
-Run it in earnest:
+Run it in production:
   export LINKGATE_PUBLIC_URL=https://login.example.com
   export LINKGATE_KEYS=\"$(linkgate keys new)\"      # keep it: a new key ends all sessions
   export LINKGATE_STORE_URL=redis://localhost:6379
@@ -36,21 +36,21 @@ Run it in earnest:
   linkgate check-config && linkgate mail test you@example.com && linkgate serve
 
 All settings: linkgate serve --help
-Exit codes: 0 success, 1 failure at run time, 2 bad arguments or configuration";
+Exit codes: 0 success, 1 failure at run time, 2 invalid arguments or configuration";
 
 const KEYS_EXAMPLES: &str = "\
-The key is printed on standard output, ready for LINKGATE_KEYS or for the file that
-LINKGATE_KEYS_FILE names. It is a secret.
+The command prints the key on standard output, for LINKGATE_KEYS or for the file that
+LINKGATE_KEYS_FILE names. The key is a secret.
 
-To change keys without signing anybody out, put the new one first and keep the old one
+To rotate keys without signing anybody out, put the new key first and keep the old one
 until all sessions that it signed have ended (LINKGATE_SESSION_MAX_AGE):
   linkgate keys new | cat - keys > keys.next && mv keys.next keys";
 
 /// Signs people in by email link
 ///
-/// An application asks linkgate for an attempt; linkgate mails a link; whoever waits
-/// learns the result, also when the link is opened on another device. Everything is
-/// set by environment variables.
+/// An application starts an attempt; linkgate mails a link; the browser that waits learns
+/// the result, even if the link is opened on another device. All settings are environment
+/// variables.
 #[derive(Parser)]
 #[command(verbatim_doc_comment, version, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Cli {
@@ -60,40 +60,39 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve, as the environment says
+    /// Serve with the settings of the environment
     #[command(after_long_help = config::help_text())]
     Serve,
     /// Try it on this machine: a demo, a mailbox, no settings needed
     ///
-    /// Listens on 127.0.0.1:8080, keeps everything in memory and mails nothing: the demo
-    /// application is at /, its mails are at /dev/mailbox, the API is at /docs. Settings of
-    /// `linkgate serve` that are set count here too.
+    /// Listens on 127.0.0.1:8080, stores everything in memory and sends no mail: the demo
+    /// application is at /, its mails are at /dev/mailbox, the API is at /docs. Respects all
+    /// settings of `linkgate serve` that are set.
     #[command(verbatim_doc_comment)]
     Dev,
-    /// Check the environment and say all that is wrong with it
+    /// Check the settings of the environment and report all faults
     ///
-    /// Exits with 0 when `linkgate serve` would start and with 2 when not. No secret is printed.
+    /// Exits with 0 if `linkgate serve` would start and with 2 if not. Prints no secret.
     #[command(after_long_help = config::help_text())]
     CheckConfig,
-    /// Make keys
+    /// Manage keys
     #[command(subcommand)]
     Keys(KeysCommand),
-    /// Try the mail relay
+    /// Test the mail relay
     #[command(subcommand)]
     Mail(MailCommand),
-    /// Ask a running linkgate on this machine whether it is ready
+    /// Check whether linkgate on this machine is ready
     ///
-    /// Asks /readyz at `LINKGATE_OPS_ADDR`. Exits with 0 when it is ready and with 1 when not.
+    /// Requests /readyz at `LINKGATE_OPS_ADDR`. Exits with 0 if linkgate is ready and with 1 if not.
     Healthcheck {
-        /// Go on asking for up to 30 seconds
-        #[arg(long)]
+        #[arg(long, help = format!("Retry for up to {} seconds", healthcheck::WAIT.as_secs()))]
         wait: bool,
     },
     /// Print a completion script
     ///
     /// For example: `linkgate completions bash > /etc/bash_completion.d/linkgate`
     Completions {
-        /// The shell to complete in
+        /// The shell of the script
         shell: Shell,
     },
     /// Print the manual page
@@ -107,8 +106,7 @@ enum KeysCommand {
     /// Print a fresh key
     #[command(after_help = KEYS_EXAMPLES)]
     New {
-        /// The key's id: 1 to 16 of A-Z a-z 0-9 . _ - [default: the date and four digits]
-        #[arg(long, value_parser = parse_kid)]
+        #[arg(long, value_parser = parse_kid, help = format!("The key's id: {} [default: the date and four digits]", kid_form()))]
         kid: Option<String>,
     },
 }
@@ -117,29 +115,33 @@ enum KeysCommand {
 enum MailCommand {
     /// Send a mail through the relay of `LINKGATE_MAIL_URL`
     Test {
-        /// Where to send it
+        /// The recipient
         #[arg(value_parser = parse_address)]
         address: EmailAddress,
     },
 }
 
 fn parse_kid(text: &str) -> Result<String, String> {
-    if is_kid(text) { Ok(text.to_owned()) } else { Err("not 1 to 16 of A-Z a-z 0-9 . _ -".to_owned()) }
+    if is_kid(text) { Ok(text.to_owned()) } else { Err(format!("not {}", kid_form())) }
+}
+
+fn kid_form() -> String {
+    format!("1 to {MAX_KID} of A-Z a-z 0-9 . _ -")
 }
 
 fn parse_address(text: &str) -> Result<EmailAddress, String> {
     EmailAddress::parse(text).map_err(|error| error.to_string())
 }
 
-/// Why the process ends with another code than 0.
+/// Why the process exits with a code other than 0.
 enum Failure {
     Configuration(Vec<Fault>),
     Running(String),
 }
 
 fn main() -> ExitCode {
-    // Before anything asks for TLS: with two providers among the dependencies, rustls chooses none by itself. A second
-    // one cannot have been installed yet.
+    // Before any use of TLS: if several dependencies enable a provider, rustls chooses none. This is the first install,
+    // so it cannot fail.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
@@ -190,7 +192,7 @@ fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// The manual page: one for all commands, since a page for each would have to be installed one by one.
+/// The manual page: one for all commands, so that there is only one file to install.
 fn manual() -> io::Result<Vec<u8>> {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
@@ -207,7 +209,7 @@ fn manual() -> io::Result<Vec<u8>> {
     ];
     for (heading, text) in sections {
         let mut roff = Roff::new();
-        // Without filling: the texts are laid out already.
+        // `nf` turns filling off: the texts have their line breaks.
         roff.control("SH", [heading]).control("nf", []);
         roff.text(text.lines().map(|line| roman(format!("{line}\n"))).collect::<Vec<_>>()).control("fi", []);
         roff.to_writer(&mut page)?;
@@ -215,7 +217,7 @@ fn manual() -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// Usage and description of each command that does something.
+/// Usage and description of each command without subcommands.
 fn commands(parent: &clap::Command) -> String {
     let mut text = String::new();
     for command in parent.get_subcommands() {
@@ -234,14 +236,14 @@ fn commands(parent: &clap::Command) -> String {
     text
 }
 
-/// A configuration that nothing is wrong with, as far as can be seen without network.
+/// The configuration, if it is valid as far as can be checked without network.
 fn checked(read: Result<Config, Vec<Fault>>) -> Result<Config, Failure> {
     let config = read.map_err(Failure::Configuration)?;
     app::check(&config).map_err(Failure::Configuration)?;
     Ok(config)
 }
 
-/// The same, with logging as it says, and with its warnings in the log.
+/// [`checked`]; then starts logging and logs the configuration's warnings.
 fn started(read: Result<Config, Vec<Fault>>) -> Result<Config, Failure> {
     let config = checked(read)?;
     logging::init(config.log_format);
@@ -255,7 +257,7 @@ fn block_on(work: impl Future<Output = Result<(), AppError>>) -> Result<(), Fail
     actix_web::rt::System::new().block_on(work).map_err(|error| Failure::Running(error.to_string()))
 }
 
-/// The date and four digits at random: two keys of one day must not share an id.
+/// The date and four random digits, so that two keys of one day have different ids.
 fn default_kid() -> String {
     let digits = uuid::Uuid::now_v7().simple().to_string();
     format!("k{}-{}", SystemClock.now().format("%y%m%d"), &digits[digits.len() - 4..])
@@ -272,7 +274,7 @@ fn report(faults: &[Fault]) -> String {
     text
 }
 
-/// Prints to standard output. A reader that has seen enough, such as `head`, is no failure.
+/// Prints to standard output. A reader that stops early, such as `head`, is not a failure.
 fn print(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {

@@ -1,27 +1,22 @@
-//! Follows the key file, so that keys change without a restart.
+//! Reloads the key file when it changes, so that keys change without a restart.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
 use crate::clock::Clock;
 use crate::config::read_secret_file;
-use crate::domain::keys::KeyringEntries;
+use crate::domain::keys::{KeyringEntries, PUBLISHED_BEFORE_SIGNING};
 use crate::domain::secret_text::SecretText;
-use crate::metrics::Metrics;
+use crate::domain::time::saturating_add;
+use crate::metrics::{KeyringReload, Metrics};
 use crate::token::Tokens;
 
-/// How often the key file is looked at.
-const KEYS_LOOKED_AT_EVERY: Duration = Duration::from_secs(2);
+/// How often the key file is read.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How long a new key is published before it signs: verifiers keep the key set for its `max-age` of 5 minutes, and a
-/// mounted file reaches all replicas within two more (a kubelet looks every 60 to 90 s).
-const PUBLISHED_BEFORE_SIGNING: TimeDelta = TimeDelta::minutes(7);
-
-/// Reads the key file again whenever its content changes, however that came about: a write, a rename, a mounted
-/// Secret that swaps a symbolic link. A bad one keeps the old ring, loudly. `seen` is what the present ring came from.
+/// Reloads the ring whenever the file's content changes: by a write, a rename, or a mounted Secret that swaps a symbolic
+/// link. An invalid file keeps the old ring and logs an error. `seen` is the content of the current ring.
 pub(super) async fn follow(
     file: PathBuf,
     mut seen: Option<SecretText>,
@@ -29,21 +24,21 @@ pub(super) async fn follow(
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
 ) {
-    // Reading may hang with the file system, and this thread has others to serve.
+    // Reading may block on a remote file system, and this thread serves requests.
     let read = async || {
         let file = file.clone();
         tokio::task::spawn_blocking(move || read_secret_file(&file).ok()).await.ok().flatten()
     };
     let mut promotion = None;
-    let mut tick = tokio::time::interval(KEYS_LOOKED_AT_EVERY);
+    let mut tick = tokio::time::interval(POLL_INTERVAL);
     loop {
         tick.tick().await;
         if promotion.is_some_and(|due| clock.now() >= due) {
             promotion = None;
             tokens.promote();
             metrics.keyring(&tokens.key_ids());
-            metrics.keyring_reload("promoted", clock.now());
-            log::info!("the first key of the ring signs from now on");
+            metrics.keyring_reload(KeyringReload::Promoted, clock.now());
+            log::info!("the first key of the ring now signs");
         }
         let present = read().await;
         if present.as_ref().map(SecretText::expose) == seen.as_ref().map(SecretText::expose) {
@@ -54,15 +49,15 @@ pub(super) async fn follow(
             .map_or(Err("the file cannot be read".to_owned()), |text| replace_ring(&tokens, text))
         {
             Ok(waiting) => {
-                promotion = waiting.then(|| clock.now() + PUBLISHED_BEFORE_SIGNING);
+                promotion = waiting.then(|| saturating_add(clock.now(), PUBLISHED_BEFORE_SIGNING));
                 metrics.keyring(&tokens.key_ids());
-                metrics.keyring_reload("loaded", clock.now());
-                let signs = if waiting { "when its public half is known everywhere" } else { "now" };
-                log::info!("the key file has changed: its keys are in use, and the first one signs {signs}");
+                metrics.keyring_reload(KeyringReload::Loaded, clock.now());
+                let signs = if waiting { "once verifiers know it" } else { "now" };
+                log::info!("the key file changed: its keys are in use, and the first one signs {signs}");
             }
             Err(reason) => {
-                metrics.keyring_reload("refused", clock.now());
-                log::error!(reason:% = reason; "the key file has changed and cannot be used: the old keys stay in use");
+                metrics.keyring_reload(KeyringReload::Refused, clock.now());
+                log::error!(reason:% = reason; "the key file changed and is invalid: the old keys stay in use");
             }
         }
         seen = present;

@@ -1,21 +1,22 @@
-//! The defaults of `linkgate dev`: nothing to configure, and everything that is configured counts.
+//! The defaults of `linkgate dev`, which needs no settings and respects all that are set.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::fault::Fault;
+use super::setting::Setting;
 use super::settings::{
-    KEYS, LISTEN_ADDR, MAIL_FROM, MAIL_URL, MAILS_PER_ADDRESS, MAILS_PER_CLIENT, MAILS_PER_MINUTE,
-    MAILS_PER_NETWORK, PUBLIC_URL, REDIRECT_URLS, REFUSALS_PER_MINUTE, STORE_URL,
+    APP_NAME, Config, KEYS, LISTEN_ADDR, MAIL_FROM, MAIL_URL, MAILS_PER_ADDRESS, MAILS_PER_CLIENT,
+    MAILS_PER_MINUTE, MAILS_PER_NETWORK, PUBLIC_URL, REDIRECT_URLS, REFUSALS_PER_MINUTE, STORE_URL,
 };
-use super::{Config, Fault, Setting, settings};
 use crate::domain::public_url::PublicUrl;
 
 impl Config {
-    /// The configuration of `linkgate dev`: these variables, and below them the defaults of a developer's machine.
-    /// `fresh_key` is an entry for `LINKGATE_KEYS`, made for this run.
+    /// The configuration of `linkgate dev`: these variables, and defaults for a developer's machine. `fresh_key` is an
+    /// entry for `LINKGATE_KEYS`, made for this run.
     ///
     /// # Errors
-    /// Every fault in the variables. When linkgate is to listen on port 0, `LINKGATE_PUBLIC_URL` has to be set.
+    /// Every fault in the variables. If linkgate is to listen on port 0, `LINKGATE_PUBLIC_URL` must be set.
     pub fn dev(overrides: &BTreeMap<String, String>, fresh_key: &str) -> Result<Self, Vec<Fault>> {
         let mut vars = overrides.clone();
         set_default(&mut vars, &LISTEN_ADDR, "127.0.0.1:8080");
@@ -23,8 +24,8 @@ impl Config {
         set_default(&mut vars, &KEYS, fresh_key);
         set_default(&mut vars, &MAIL_URL, "mailbox://");
         set_default(&mut vars, &MAIL_FROM, "linkgate demo <demo@linkgate.example>");
-        set_default(&mut vars, &settings::APP_NAME, "linkgate demo");
-        // Whoever tries it out signs the same person in again and again.
+        set_default(&mut vars, &APP_NAME, "linkgate demo");
+        // A developer signs in the same person again and again.
         for limit in [
             &MAILS_PER_ADDRESS,
             &MAILS_PER_NETWORK,
@@ -37,14 +38,14 @@ impl Config {
 
         let listen = vars.get(LISTEN_ADDR.name).and_then(|text| text.trim().parse::<SocketAddr>().ok());
         let unknown_port = !is_set(&vars, &PUBLIC_URL) && listen.is_some_and(|addr| addr.port() == 0);
-        // A wrong address is a fault by itself: it must not bring a second one about the public URL.
+        // An invalid address is one fault: it must not cause a second one about the public URL.
         let public_url = listen
             .filter(|_| !unknown_port)
             .map_or_else(|| "http://127.0.0.1:8080".to_owned(), |addr| format!("http://{}", reachable(addr)));
         set_default(&mut vars, &PUBLIC_URL, &public_url);
         let public_url = vars.get(PUBLIC_URL.name).map(|text| PublicUrl::parse(text.trim()));
         if let Some(Ok(public_url)) = public_url {
-            // The demo's own URL stays allowed beside those of the application that is tried out with it.
+            // The demo's own URL stays allowed beside those of an application.
             let demo = format!("{public_url}/");
             let urls = vars.get(REDIRECT_URLS.name).map(|urls| urls.trim()).filter(|urls| !urls.is_empty());
             let urls = urls.map_or_else(|| demo.clone(), |urls| format!("{urls},{demo}"));
@@ -57,7 +58,7 @@ impl Config {
         }
         let mut faults = vec![Fault::new(
             PUBLIC_URL.name,
-            "is not set, and port 0 in LINKGATE_LISTEN_ADDR does not tell it",
+            "is not set, and cannot be derived from port 0 in LINKGATE_LISTEN_ADDR",
             "set it, or choose a port",
         )];
         faults.extend(read.err().unwrap_or_default());
@@ -76,7 +77,7 @@ fn set_default(vars: &mut BTreeMap<String, String>, setting: &Setting, value: &s
     }
 }
 
-/// Where a listener at this address is reached from this machine: one on all addresses, on loopback.
+/// The address at which this machine reaches a listener: loopback for a listener on all addresses.
 pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -1,15 +1,14 @@
-//! What is wrong with the configuration, and how to mend it.
+//! What is wrong with the configuration, and how to fix it.
 
-use std::fmt;
-
-/// One fault in the configuration. Repeats no value, since any variable may hold a secret by mistake.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One fault in the configuration. Contains no value, since any variable may hold a secret by mistake.
+#[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]
+#[error("{variable} {problem}: {remedy}")]
 pub struct Fault {
     /// The variable, such as `LINKGATE_PUBLIC_URL`.
     pub variable: String,
-    /// What is wrong, to be read after the variable's name: "is not set".
+    /// What is wrong, worded to follow the variable's name: "is not set".
     pub problem: String,
-    /// How to mend it, as an imperative.
+    /// How to fix it, as an imperative.
     pub remedy: String,
 }
 
@@ -20,22 +19,14 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.variable, self.problem, self.remedy)
-    }
-}
-
-impl std::error::Error for Fault {}
-
-/// What a parser of a value has to say against it; the reader adds the variable.
-pub(super) struct Problem {
+/// A parser's complaint about a value; the reader adds the variable.
+pub(super) struct Complaint {
     pub(super) problem: String,
-    /// Without one, the reader shows the setting's example.
+    /// If `None`, the reader shows the setting's example.
     pub(super) remedy: Option<String>,
 }
 
-impl Problem {
+impl Complaint {
     pub(super) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { problem: problem.into(), remedy: Some(remedy.into()) }
     }
@@ -45,5 +36,5 @@ impl Problem {
     }
 }
 
-/// What comes of parsing a value: all that is wrong with it, not just the first.
-pub(super) type Parsed<T> = Result<T, Vec<Problem>>;
+/// The result of parsing a value: on failure all complaints, not just the first.
+pub(super) type Parsed<T> = Result<T, Vec<Complaint>>;

@@ -1,8 +1,17 @@
 //! Tests of the configuration over maps of variables.
 
-use super::*;
-use crate::domain::limit::Limit;
+use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::time::Duration;
+
+use super::values::{MAX_APP_NAME, MIN_API_KEY};
+use super::*;
+use crate::domain::keys::SessionAlg;
+use crate::domain::limit::{Limit, MailLimits};
+use crate::domain::locale::Locale;
+use crate::domain::policy::{CrossDevice, Purpose};
+use crate::domain::secret_text::SecretText;
+use crate::logging::LogFormat;
 
 const KEY: &str = "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
 
@@ -68,12 +77,9 @@ fn the_examples_of_the_table_are_valid_together_and_so_are_its_defaults() {
 }
 
 #[test]
-fn the_words_of_the_table_are_those_of_the_types() {
-    let words = |all: &[&'static str]| all.join(", ");
-    assert_eq!(settings::SESSION_ALG.kind.to_string(), words(&SessionAlg::ALL.map(SessionAlg::as_str)));
-    assert_eq!(settings::DEFAULT_LOCALE.kind.to_string(), words(&Locale::ALL.map(Locale::as_str)));
-    assert_eq!(settings::CROSS_DEVICE.kind.to_string(), words(&CrossDevice::ALL.map(CrossDevice::as_str)));
-    assert_eq!(settings::LOG_FORMAT.kind.to_string(), words(&LogFormat::ALL.map(LogFormat::as_str)));
+fn the_numbers_in_the_help_are_those_that_are_enforced() {
+    assert!(settings::API_KEYS.about.contains(&format!("at least {MIN_API_KEY} visible characters")));
+    assert!(settings::APP_NAME.about.contains(&format!("at most {MAX_APP_NAME} characters")));
 }
 
 #[test]
@@ -91,7 +97,7 @@ fn all_faults_are_reported_together_in_the_order_of_the_table() {
 }
 
 #[test]
-fn a_value_that_cannot_be_used_is_one_fault_that_does_not_repeat_it() {
+fn an_invalid_value_is_one_fault_without_the_value() {
     for (name, value) in [
         ("LINKGATE_PUBLIC_URL", "http://user:hunter2@login.example.com/"),
         ("LINKGATE_PUBLIC_URL", "http://hunter2.example.com"),
@@ -149,7 +155,7 @@ fn a_value_that_cannot_be_used_is_one_fault_that_does_not_repeat_it() {
 }
 
 #[test]
-fn every_entry_of_a_list_that_is_wrong_is_named_by_its_position() {
+fn every_invalid_entry_of_a_list_is_named_by_its_position() {
     let found = faults(&[(
         "LINKGATE_REDIRECT_URLS",
         "nonsense, https://app.example.com/cb, http://app.example.com/",
@@ -182,18 +188,18 @@ fn switches_and_lists_are_read_as_people_write_them() {
 }
 
 #[test]
-fn limits_are_on_unless_somebody_turns_them_off() {
+fn limits_are_on_by_default_and_can_be_turned_off() {
     let limit = |count, seconds| Limit { count, window: Duration::from_secs(seconds) };
     let config = valid(&[]);
-    assert_eq!(config.mail_limits.per_address, [limit(1, 30), limit(5, 900)]);
-    assert_eq!(config.mail_limits.per_network, [limit(30, 900)]);
-    assert_eq!(config.mail_limits.per_client, [limit(10, 900)]);
-    assert_eq!(config.mail_limits.overall, [limit(600, 60)]);
+    assert_eq!(config.mail_limits().per_address, [limit(1, 30), limit(5, 900)]);
+    assert_eq!(config.mail_limits().per_network, [limit(30, 900)]);
+    assert_eq!(config.mail_limits().per_client, [limit(10, 900)]);
+    assert_eq!(config.mail_limits().overall, [limit(600, 60)]);
     assert_eq!(config.refusals_per_minute, Some(120));
     let off = valid(&[("LINKGATE_MAILS_PER_ADDRESS", "off"), ("LINKGATE_REFUSALS_PER_MINUTE", "OFF")]);
-    assert!(off.mail_limits.per_address.is_empty() && off.refusals_per_minute.is_none());
+    assert!(off.mail_limits().per_address.is_empty() && off.refusals_per_minute.is_none());
     let dev = Config::dev(&BTreeMap::new(), KEY).unwrap_or_else(|faults| panic!("{faults:?}"));
-    assert_eq!((dev.mail_limits, dev.refusals_per_minute), (MailLimits::default(), None));
+    assert_eq!((dev.mail_limits(), dev.refusals_per_minute), (MailLimits::default(), None));
 }
 
 #[test]
@@ -217,7 +223,7 @@ fn a_secret_comes_from_a_file_or_from_a_variable_but_not_from_both() {
 }
 
 #[test]
-fn the_file_of_the_keys_is_remembered() {
+fn the_configuration_names_the_file_of_the_keys() {
     let mut file = tempfile::NamedTempFile::new().unwrap_or_else(|e| panic!("{e}"));
     writeln!(file, "{KEY}\nk2:{}", "B".repeat(42) + "A").unwrap_or_else(|e| panic!("{e}"));
     let path = file.path().to_str().unwrap_or_default();
@@ -227,7 +233,7 @@ fn the_file_of_the_keys_is_remembered() {
 }
 
 #[test]
-fn what_is_risky_is_warned_about() {
+fn risky_settings_cause_a_warning() {
     for (more, word) in [
         (("LINKGATE_STORE_URL", "memory://"), "one replica"),
         (("LINKGATE_PUBLIC_URL", "http://localhost:8080"), "plain http"),
@@ -247,7 +253,7 @@ fn dev(more: &[(&str, &str)]) -> Result<Config, Vec<Fault>> {
 }
 
 #[test]
-fn dev_needs_no_setting_and_obeys_those_there_are() {
+fn dev_needs_no_setting_and_respects_those_that_are_set() {
     let config = dev(&[]).unwrap_or_else(|faults| panic!("{faults:?}"));
     assert!(config.dev && matches!(config.store, StoreUrl::Memory) && config.warnings().is_empty());
     assert_eq!(config.public_url.as_str(), "http://127.0.0.1:8080");

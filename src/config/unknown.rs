@@ -1,34 +1,34 @@
-//! Names that do not exist.
+//! Unknown settings.
 
 use super::fault::Fault;
-use super::settings::{FILE_SUFFIX, PREFIX, SETTINGS};
+use super::setting::{FILE_SUFFIX, PREFIX, Setting};
 
-/// The fault of a variable whose name begins like a setting's and is none.
-pub(super) fn check(name: &str, value: &str) -> Option<Fault> {
+/// The fault of a variable that has the prefix of a setting but is unknown.
+pub(super) fn check(settings: &[&Setting], name: &str, value: &str) -> Option<Fault> {
     let suffix = name.strip_prefix(PREFIX)?;
-    if known_names().any(|known| known == name) || is_service_link(suffix, value) {
+    let known: Vec<String> = settings
+        .iter()
+        .flat_map(|s| [Some(s.name.to_owned()), s.secret.then(|| s.file_name())])
+        .flatten()
+        .collect();
+    if known.iter().any(|known| known == name) || is_service_link(suffix, value) {
         return None;
     }
-    let public = name.strip_suffix(FILE_SUFFIX).filter(|base| SETTINGS.iter().any(|s| s.name == *base));
+    let public = name.strip_suffix(FILE_SUFFIX).filter(|base| settings.iter().any(|s| s.name == *base));
     if let Some(base) = public {
         return Some(Fault::new(
             name,
-            "does not exist, since only secrets come from files",
+            "does not exist, since only secrets can come from files",
             format!("set {base}"),
         ));
     }
     let wanted = suffix.to_ascii_uppercase();
-    let nearest = known_names().min_by_key(|known| far(&wanted, &known[PREFIX.len()..]));
-    let nearest = nearest.unwrap_or_default();
+    let nearest = known.iter().min_by_key(|known| distance(&wanted, &known[PREFIX.len()..]))?;
     Some(Fault::new(name, "does not exist", format!("did you mean {nearest}? Rename or remove it")))
 }
 
-fn known_names() -> impl Iterator<Item = String> {
-    SETTINGS.iter().flat_map(|s| [Some(s.name.to_owned()), s.secret.then(|| s.file_name())]).flatten()
-}
-
-/// Kubernetes sets `LINKGATE_PORT=tcp://10.0.0.1:8080`, `LINKGATE_SERVICE_HOST` and more in each pod next to a
-/// service called "linkgate" or "linkgate-…". Nobody asked for them and nobody can rename them.
+/// Whether Kubernetes set this variable. In each pod next to a service named "linkgate" or "linkgate-…", it sets
+/// `LINKGATE_PORT=tcp://10.0.0.1:8080`, `LINKGATE_SERVICE_HOST` and others, which an operator cannot rename.
 fn is_service_link(suffix: &str, value: &str) -> bool {
     let is_url = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
     let ends = |end: &str| suffix == end || suffix.ends_with(&format!("_{end}"));
@@ -45,44 +45,24 @@ fn is_service_link(suffix: &str, value: &str) -> bool {
     is_url && (ends("PORT") || contains("PORT_"))
 }
 
-/// How far a name is from a known one. Its first words alone (`MAIL` for `MAIL_URL`) are nearer than they count.
-fn far(wanted: &str, known: &str) -> usize {
+/// The edit distance of two names, at most 2 if one is the first words of the other (`MAIL` for `MAIL_URL`).
+fn distance(wanted: &str, known: &str) -> usize {
     let is_beginning = known.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('_'));
-    let edits = distance(wanted, known);
+    let edits = strsim::levenshtein(wanted, known);
     if is_beginning { edits.min(2) } else { edits }
-}
-
-/// How many characters must be added, removed or replaced (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::SETTINGS;
     use super::*;
 
-    #[test]
-    fn the_distance_counts_single_edits() {
-        for (a, b, edits) in
-            [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("LISTEN", "LITSEN", 2)]
-        {
-            assert_eq!(distance(a, b), edits, "{a} {b}");
-        }
+    fn check(name: &str, value: &str) -> Option<Fault> {
+        super::check(SETTINGS, name, value)
     }
 
     #[test]
-    fn a_misspelled_name_brings_the_nearest_to_mind() {
+    fn a_misspelled_name_suggests_the_nearest() {
         for (name, nearest) in [
             ("LINKGATE_PUBLIC_URI", "did you mean LINKGATE_PUBLIC_URL?"),
             ("LINKGATE_KEY", "did you mean LINKGATE_KEYS?"),
@@ -97,14 +77,14 @@ mod tests {
     }
 
     #[test]
-    fn other_programs_variables_are_none_of_our_business() {
+    fn variables_without_the_prefix_are_ignored() {
         for name in ["PATH", "LINKGATE", "linkgate_public_url", "MY_LINKGATE_KEYS"] {
             assert_eq!(check(name, "x"), None, "{name}");
         }
     }
 
     #[test]
-    fn what_kubernetes_sets_for_a_service_called_linkgate_is_passed_over() {
+    fn variables_that_kubernetes_sets_for_a_service_named_linkgate_are_ignored() {
         for (name, value) in [
             ("LINKGATE_SERVICE_HOST", "10.0.0.11"),
             ("LINKGATE_SERVICE_PORT", "80"),

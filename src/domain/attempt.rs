@@ -1,61 +1,62 @@
-//! What the store remembers of an attempt, and every way in which it can change.
+//! The stored state of an attempt, and every transition of it.
 //!
-//! A transition consumes the attempt and takes the time as a parameter. The memory store runs these very
-//! functions under its lock; the scripts of the Redis store say the same in Lua, and one contract suite holds
-//! both. No address, name, network or URL is in here: they travel in tokens.
+//! A transition consumes the attempt and takes the time as a parameter. The memory store runs these functions under its
+//! lock; the Redis store implements the same rules in Lua, and one contract suite tests both. The record holds no
+//! address, name, network or URL: those travel in tokens.
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::secret::{ConfirmationId, Nonce};
+use super::words::words;
 
-/// How many relay codes may be tried.
+/// How many wrong relay codes end an attempt.
 pub const CODE_TRIES: u8 = 5;
 
-/// How long the first mail may take before an attempt that is still `mailing` counts as abandoned.
+/// How long an attempt may stay `mailing` before it counts as abandoned.
 pub const MAILING_PATIENCE: TimeDelta = TimeDelta::seconds(15);
 
-/// `at` without its fraction of a second: how times are remembered. No comparison with a whole second differs.
+/// Truncates to whole seconds, the precision of stored times. Comparisons with a stored time do not change.
 #[must_use]
 pub fn whole_seconds(at: DateTime<Utc>) -> DateTime<Utc> {
     at.trunc_subsecs(0)
 }
 
-/// An attempt, as the store knows it. All times are whole seconds.
+/// An attempt as stored. All times are whole seconds.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// The nonce of the newest link, the only one that works.
     pub nonce: Nonce,
     /// When the attempt was started.
     pub created_at: DateTime<Utc>,
-    /// When the newest link ends.
+    /// When the newest link expires.
     pub expires_at: DateTime<Utc>,
-    /// When the attempt token ends: no link lives longer.
+    /// When the attempt token expires: no link lives longer.
     pub ends_at: DateTime<Utc>,
-    /// When another mail may be asked for.
+    /// The earliest time of another mail.
     pub resend_after: DateTime<Utc>,
-    /// How many relay codes may still be tried.
+    /// How many attempts at the relay code remain.
     pub code_tries_left: u8,
-    /// Whether the relay has yet to accept the first mail (kept for starts with an idempotency key only).
+    /// Whether the relay has yet to accept the first mail (set only for starts with an idempotency key).
     pub mailing: bool,
-    /// Whether an API key started it: its caller may be told that a recipient was rejected.
+    /// Whether an API key started the attempt: only its callers learn that a recipient was rejected.
     pub by_api_key: bool,
-    /// Where it stands.
+    /// The state, apart from expiry.
     pub state: State,
 }
 
-/// Where an attempt stands. Expiry is no state: it follows from the time.
+/// The state of an attempt. Expiry is not a state: it follows from the time.
 #[derive(Clone, PartialEq, Eq)]
 pub enum State {
     /// Not yet confirmed.
     Pending,
-    /// Opened on another client; the relay code shown there is wanted.
+    /// Opened on another client, which shows a relay code for the requester to enter.
     AwaitingCode,
     /// Confirmed.
     Verified(Verified),
-    /// "This wasn't me", with the confirmation that said so.
+    /// "This wasn't me", with the confirmation id of that press.
     Denied(ConfirmationId),
-    /// Ended by the requester.
+    /// Canceled by the requester.
     Canceled,
     /// Ended by a failure.
     Failed(Failure),
@@ -64,25 +65,52 @@ pub enum State {
 /// How an attempt was confirmed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// When.
+    /// When the attempt was confirmed.
     pub at: DateTime<Utc>,
-    /// Who gets the session; `None` when the purpose signs nobody in.
+    /// Who gets the session; `None` if the purpose signs nobody in.
     pub signed_in: Option<SignedIn>,
     /// Whether the opener was the requester's own client.
     pub same_client: bool,
-    /// The press of a button that confirmed it; `None` when a relay code did.
+    /// The press of a button that confirmed the attempt; `None` if a relay code did.
     pub confirmation: Option<ConfirmationId>,
+}
+
+impl Verified {
+    /// How the attempt was confirmed.
+    #[must_use]
+    pub fn confirmed_by(&self) -> ConfirmedBy {
+        match (self.same_client, self.signed_in) {
+            (true, _) => ConfirmedBy::SameClient,
+            (false, Some(SignedIn::Opener)) => ConfirmedBy::Opener,
+            (false, _) if self.confirmation.is_none() => ConfirmedBy::RelayCode,
+            (false, _) => ConfirmedBy::Approval,
+        }
+    }
+}
+
+words! {
+    /// How an attempt was confirmed.
+    pub enum ConfirmedBy {
+        /// The requester's own client opened the link.
+        SameClient = "same_client",
+        /// Another client approved the requester's sign-in.
+        Approval = "approval",
+        /// The requester entered the relay code that another client showed.
+        RelayCode = "relay_code",
+        /// Another client took the session for itself.
+        Opener = "opener",
+    }
 }
 
 /// Who gets the session of a verified attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignedIn {
-    /// The client that waits.
+    /// The client that started the attempt and waits.
     Requester,
-    /// The client in which the link was opened.
+    /// The client that opened the link.
     Opener,
-    /// Both: they are the same client.
+    /// Requester and opener are the same client.
     Both,
 }
 
@@ -92,84 +120,60 @@ pub enum SignedIn {
 pub enum Failure {
     /// Five wrong relay codes.
     TooManyCodes,
-    /// The relay rejected the recipient (told to callers with an API key only).
+    /// The relay rejected the recipient (visible to callers with an API key only).
     MailRejected,
-    /// The store lost the attempt, or may have lost a change of it.
+    /// The store lost the attempt, or may have lost a change to it.
     StateLost,
 }
 
-/// The status of an attempt in the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Mailed, not yet confirmed.
-    Pending,
-    /// Opened on another client; the relay code shown there is wanted here.
-    AwaitingCode,
-    /// Done.
-    Verified,
-    /// Over: "This wasn't me".
-    Denied,
-    /// Over: ended by the requester.
-    Canceled,
-    /// Over: not confirmed in time.
-    Expired,
-    /// Over: see [`Failure`].
-    Failed,
+words! {
+    /// The status of an attempt in the API.
+    #[derive(Deserialize)]
+    pub enum Status {
+        /// Mailed, not yet confirmed.
+        Pending = "pending",
+        /// Opened on another client, which shows a relay code for the requester to enter.
+        AwaitingCode = "awaiting_code",
+        /// Confirmed.
+        Verified = "verified",
+        /// Ended by "This wasn't me".
+        Denied = "denied",
+        /// Canceled by the requester.
+        Canceled = "canceled",
+        /// Not confirmed in time.
+        Expired = "expired",
+        /// Ended by a [`Failure`].
+        Failed = "failed",
+    }
 }
 
 impl Status {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Pending,
-        Self::AwaitingCode,
-        Self::Verified,
-        Self::Denied,
-        Self::Canceled,
-        Self::Expired,
-        Self::Failed,
-    ];
-
-    /// Its name in the API.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::AwaitingCode => "awaiting_code",
-            Self::Verified => "verified",
-            Self::Denied => "denied",
-            Self::Canceled => "canceled",
-            Self::Expired => "expired",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// Whether nothing more can happen.
+    /// Whether the status is final.
     #[must_use]
     pub const fn is_over(self) -> bool {
         !matches!(self, Self::Pending | Self::AwaitingCode)
     }
 }
 
-/// Why a transition did not happen.
+/// Why a transition is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The store has no such attempt, or cannot vouch for it.
+    /// The store does not have the attempt, or cannot vouch for its record.
     Lost,
-    /// A newer link of the attempt is the one that works.
+    /// A newer link of the attempt has replaced this one.
     Superseded,
-    /// The attempt is over, in this way.
+    /// The attempt is over, with this status.
     Over(Status),
-    /// The last mail is too recent; another may be asked for at this time.
+    /// The last mail is too recent; another is possible at this time.
     TooSoon(DateTime<Utc>),
 }
 
-/// What an opener's press of a button asks for.
+/// The opener's decision.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Confirmed.
+    /// Confirm.
     Verify {
-        /// Who gets the session; `None` when the purpose signs nobody in.
+        /// Who gets the session; `None` if the purpose signs nobody in.
         signed_in: Option<SignedIn>,
         /// Whether the opener is the requester's own client.
         same_client: bool,
@@ -181,22 +185,22 @@ pub enum Verdict {
 /// A link that replaces the newest one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LinkState {
-    /// Its nonce.
+    /// The nonce of the link.
     pub nonce: Nonce,
-    /// When it ends.
+    /// When the link expires.
     pub expires_at: DateTime<Utc>,
-    /// When another mail may be asked for.
+    /// The earliest time of another mail.
     pub resend_after: DateTime<Utc>,
 }
 
-/// What came of a relay code.
+/// The result of entering a relay code.
 #[derive(Clone, PartialEq, Eq)]
 pub enum CodeEntered {
-    /// It was right; the attempt is verified now.
+    /// The code is right and verifies the attempt.
     Right,
-    /// It was right, and had verified the attempt before.
+    /// The code is right and had already verified the attempt.
     Again,
-    /// It was wrong, or no code is wanted; this many tries are left.
+    /// The code is wrong, or the attempt awaits none; this many tries remain.
     Wrong(u8),
 }
 
@@ -221,8 +225,8 @@ impl Attempt {
         LinkState { nonce: self.nonce, expires_at: self.expires_at, resend_after: self.resend_after }
     }
 
-    /// Whether a replica died while it mailed the first link, so that the same start may begin anew. One that was
-    /// opened or ended in the meantime was mailed all the same.
+    /// Whether a replica died while it mailed the first link, so that the same start may begin again. If the link was
+    /// opened or the attempt ended in the meantime, the mail did arrive.
     #[must_use]
     pub fn is_abandoned(&self, now: DateTime<Utc>) -> bool {
         self.mailing && self.state == State::Pending && now >= self.created_at + MAILING_PATIENCE
@@ -242,15 +246,15 @@ impl Attempt {
     /// The relay has accepted the mail with the link of `nonce`.
     ///
     /// # Errors
-    /// [`Refusal::Superseded`] by a newer link.
+    /// [`Refusal::Superseded`] if a newer link has replaced it.
     pub fn mail_accepted(self, nonce: &Nonce) -> Result<Self, Refusal> {
         Ok(Self { mailing: false, ..self.by_newest_link(nonce)? })
     }
 
-    /// An opener confirms or denies with the link of `nonce`. The same confirmation gets the same answer again.
+    /// The opener confirms or denies with the link of `nonce`. Repeating the same confirmation succeeds again.
     ///
     /// # Errors
-    /// [`Refusal::Superseded`] by a newer link; [`Refusal::Over`] when the link was used or has ended.
+    /// [`Refusal::Superseded`] if a newer link has replaced it; [`Refusal::Over`] if the link was used or has expired.
     pub fn settle(
         self,
         nonce: &Nonce,
@@ -282,7 +286,7 @@ impl Attempt {
         Ok(Self { state, ..attempt })
     }
 
-    /// The opener is shown the relay code. May be repeated.
+    /// The opener's page shows the relay code. May be repeated.
     ///
     /// # Errors
     /// As [`Attempt::settle`].
@@ -291,11 +295,11 @@ impl Attempt {
         Ok(Self { state: State::AwaitingCode, ..attempt })
     }
 
-    /// The requester types a relay code in. `right` says whether it is the one that belongs to `nonce`; a link
-    /// replaced in the meantime makes it wrong without costing a try. The right code, repeated, is right again.
+    /// The requester enters a relay code; `right` tells whether it is the code of `nonce`. If that link has been replaced in
+    /// the meantime, the code is wrong but costs no try. Repeating the right code succeeds again.
     ///
     /// # Errors
-    /// [`Refusal::Over`] when the attempt is over.
+    /// [`Refusal::Over`] if the attempt is over.
     pub fn enter_code(
         self,
         nonce: &Nonce,
@@ -327,7 +331,7 @@ impl Attempt {
     /// The requester cancels. May be repeated.
     ///
     /// # Errors
-    /// [`Refusal::Over`] when it is over in another way.
+    /// [`Refusal::Over`] if the attempt ended in another way.
     pub fn cancel(self, now: DateTime<Utc>) -> Result<Self, Refusal> {
         if self.state == State::Canceled {
             return Ok(self);
@@ -335,11 +339,11 @@ impl Attempt {
         Ok(Self { state: State::Canceled, ..self.unfinished(now)? })
     }
 
-    /// A new link takes the place of the newest one; a relay code shown for the old one is void. It ends with the
-    /// attempt, if not before.
+    /// Replaces the newest link; a relay code shown for the old link becomes void. The new link expires no later than the
+    /// attempt.
     ///
     /// # Errors
-    /// [`Refusal::Over`] when the attempt is over, [`Refusal::TooSoon`] before [`Attempt::resend_after`].
+    /// [`Refusal::Over`] if the attempt is over, [`Refusal::TooSoon`] before [`Attempt::resend_after`].
     pub fn replace_link(self, link: &LinkState, now: DateTime<Utc>) -> Result<Self, Refusal> {
         let attempt = self.unfinished(now)?;
         if now < attempt.resend_after {
@@ -349,10 +353,10 @@ impl Attempt {
         Ok(attempt.with_link(&LinkState { expires_at, ..link.clone() }))
     }
 
-    /// Puts `previous` back, since the mail with the link of `failed` could not be sent.
+    /// Restores `previous` after the mail with the link of `failed` could not be sent.
     ///
     /// # Errors
-    /// [`Refusal::Superseded`] when yet another link has come, [`Refusal::Over`] when the attempt is over.
+    /// [`Refusal::Superseded`] if yet another link has replaced `failed`, [`Refusal::Over`] if the attempt is over.
     pub fn restore_link(
         self,
         failed: &Nonce,

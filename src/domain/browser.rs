@@ -1,24 +1,24 @@
-//! A browser in words, such as "Firefox on Linux".
+//! Descriptions of browsers, such as "Firefox on Linux".
 //!
-//! For display only: it tells the reader of a mail or a page where an attempt came from. It must not know, and nothing
-//! may conclude from it, who a client is: a `User-Agent` header says whatever its sender likes. That is also why only
-//! words from woothee's own tables come out, never a piece of the header.
+//! For display only: a description tells the reader of a mail or page where an attempt came from. It must not decide
+//! anything, since a sender chooses its `User-Agent` header freely. For the same reason the output consists of words from
+//! woothee's tables and never of parts of the header.
 
 use woothee::parser::Parser;
 
-/// The longest header that is looked at, in bytes.
+/// How much of the header is parsed, in bytes.
 const MAX_INPUT: usize = 512;
 
 /// The longest description, in bytes.
 const MAX_DESCRIPTION: usize = 40;
 
-/// What woothee says for what it does not know.
+/// woothee's word for an unknown browser or system.
 const UNKNOWN: &str = "UNKNOWN";
 
 /// Describes the sender of a `User-Agent` header (RFC 9110 section 10.1.5), such as "Safari on iPhone".
 ///
-/// The description is ASCII, at most 40 bytes of letters, digits, spaces and `./+-`. `None` when the browser is not
-/// known, or is a crawler. Only the first 512 bytes of the header are looked at.
+/// The description is ASCII: at most 40 bytes of letters, digits, spaces and `./+-`. `None` if the browser is unknown or a
+/// crawler. Only the first 512 bytes of the header are parsed.
 #[must_use]
 pub fn describe(user_agent: &str) -> Option<String> {
     let user_agent = &user_agent[..user_agent.floor_char_boundary(MAX_INPUT)];
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_has_no_description() {
+    fn an_unknown_browser_has_no_description() {
         for user_agent in ["", "-", "x", "<script>alert(1)</script>", "\u{202e}"] {
             assert_eq!(describe(user_agent), None, "{user_agent}");
         }

@@ -1,19 +1,17 @@
-//! Email addresses in their one canonical form.
+//! Email addresses in canonical form.
 //!
-//! What a person types is turned into one ASCII string, the *canonical address*: the one that stands in `RCPT TO`, is
-//! sealed into tokens, hashed into subjects and asserted to applications. Whatever could be read as one address by a
-//! person and as another by a machine is refused, not repaired.
+//! A typed address becomes one ASCII string, the *canonical address*, which is used in `RCPT TO`, sealed into tokens,
+//! hashed into subjects and asserted to applications. An input that a person and a machine could read as different
+//! addresses is rejected, not repaired.
 //!
-//! This module must not know how an address is stored, sealed, mailed or reported over HTTP, and it never puts an
-//! address (nor any part of the input) into an error or a debug print.
+//! No error or debug output contains an address or any part of the input.
 
-use std::error::Error;
 use std::fmt;
 
 use idna::AsciiDenyList;
 use idna::uts46::{DnsLength, Hyphens, Uts46};
 
-/// The longest input that is looked at, in bytes: 254 characters of at most four bytes each, and a few spaces.
+/// The longest input that is parsed, in bytes: 254 characters of at most four bytes each, and a few spaces.
 const MAX_INPUT: usize = 1024;
 
 /// The longest canonical address, in octets (RFC 5321 section 4.5.3.1.3, as corrected by RFC 3696 erratum 1690).
@@ -22,24 +20,23 @@ const MAX_ADDRESS: usize = 254;
 /// The longest local part, in octets (RFC 5321 section 4.5.3.1.1).
 const MAX_LOCAL_PART: usize = 64;
 
-/// What UTS 46 lets stand in a domain although a reader sees nothing there: the two joiners (valid in some scripts, by
-/// context), the blank Braille pattern and the null notehead. All other invisible characters it drops or refuses.
+/// Invisible characters that UTS 46 permits in a domain: the two joiners (valid in some scripts, by context), the blank
+/// Braille pattern and the null notehead. It drops or rejects all others.
 const INVISIBLE: [char; 4] = ['\u{200c}', '\u{200d}', '\u{2800}', '\u{1d159}'];
 
 /// An email address in canonical form: ASCII, lower case, at most 254 octets, the domain in A-labels (RFC 5890).
 ///
-/// Two addresses are equal exactly when their canonical forms are. `Debug` does not print the address, so that it
-/// cannot reach a log by accident.
+/// Two addresses are equal if their canonical forms are. `Debug` does not print the address, to keep it out of logs.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EmailAddress(String);
 
 impl EmailAddress {
-    /// Turns what somebody typed into the canonical address.
+    /// Parses a typed address into the canonical address.
     ///
-    /// Spaces (U+0020) at the ends are dropped. The local part is an ASCII dot-atom (RFC 5322 section 3.2.3) of 1 to
+    /// Leading and trailing spaces (U+0020) are dropped. The local part is an ASCII dot-atom (RFC 5322 section 3.2.3) of 1 to
     /// 64 octets without `%`, `!` and `=?`, and is lower-cased. The domain has at least two labels, goes through
-    /// strict UTS 46 (STD 3 rules, hyphens and DNS lengths checked) and must, back in Unicode, read as it was typed;
-    /// its last label is not a number.
+    /// strict UTS 46 (STD 3 rules, hyphens and DNS lengths checked) and must, converted back to Unicode, read as
+    /// typed; its last label is not a number.
     ///
     /// # Errors
     ///
@@ -53,7 +50,7 @@ impl EmailAddress {
         if !is_local_part(local_part) {
             return Err(InvalidEmailAddress::LocalPart);
         }
-        // No character becomes shorter than one octet: what has too many of them needs no Unicode tables.
+        // Every character becomes at least one octet: too many characters need no Unicode tables.
         if typed.chars().count() > MAX_ADDRESS {
             return Err(InvalidEmailAddress::TooLong);
         }
@@ -67,29 +64,29 @@ impl EmailAddress {
         Ok(Self(address))
     }
 
-    /// Takes an address that is canonical already, such as one that comes out of a token.
+    /// Accepts an address that is already canonical, such as one from a token.
     ///
     /// # Errors
     ///
-    /// As [`EmailAddress::parse`], and [`InvalidEmailAddress::NotCanonical`] when parsing would change a byte.
+    /// As [`EmailAddress::parse`], and [`InvalidEmailAddress::NotCanonical`] if parsing would change a byte.
     pub fn from_canonical(address: &str) -> Result<Self, InvalidEmailAddress> {
         let parsed = Self::parse(address)?;
         if parsed.0 == address { Ok(parsed) } else { Err(InvalidEmailAddress::NotCanonical) }
     }
 
-    /// The canonical address, to be used as it is in `RCPT TO` (RFC 5321 section 4.1.1.3).
+    /// The canonical address, in the form for `RCPT TO` (RFC 5321 section 4.1.1.3).
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What stands before the `@`: a dot-atom in lower case.
+    /// The part before the `@`: a dot-atom in lower case.
     #[must_use]
     pub fn local_part(&self) -> &str {
         self.0.split_once('@').map_or("", |(local_part, _)| local_part)
     }
 
-    /// What stands after the `@`: the domain in A-labels, in lower case.
+    /// The part after the `@`: the domain in A-labels, in lower case.
     #[must_use]
     pub fn domain(&self) -> &str {
         self.0.split_once('@').map_or("", |(_, domain)| domain)
@@ -138,40 +135,31 @@ impl TypedAddress {
     }
 }
 
-/// Why an input is not an email address that linkgate takes. Says nothing of the input itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why an input is not an email address that linkgate accepts. Contains no part of the input.
+#[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidEmailAddress {
-    /// The input, or the canonical address that it would become, is too long.
+    /// The input or its canonical form is too long.
+    #[error("the email address is too long")]
     TooLong,
     /// There is no ASCII `@`.
+    #[error("the email address has no @")]
     NoAtSign,
     /// The part before the `@` is not a plain ASCII dot-atom of 1 to 64 octets.
+    #[error("the part before the @ is not one that can be used here")]
     LocalPart,
-    /// The part after the `@` is not a domain of at least two labels that mail can be sent to.
+    /// The part after the `@` is not a mail domain of at least two labels.
+    #[error("the part after the @ is not a domain name")]
     Domain,
-    /// The domain has characters that are dropped or replaced: it would not be the one that is read on the screen.
+    /// The domain has characters that UTS 46 drops or replaces: it would differ from the one on the screen.
+    #[error("the part after the @ has characters that stand for others")]
     DomainNotAsTyped,
     /// A valid address, but not in canonical form (from [`EmailAddress::from_canonical`] only).
+    #[error("the email address is not in canonical form")]
     NotCanonical,
 }
 
-impl fmt::Display for InvalidEmailAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TooLong => "the email address is too long",
-            Self::NoAtSign => "the email address has no @",
-            Self::LocalPart => "the part before the @ is not one that can be used here",
-            Self::Domain => "the part after the @ is not a domain name",
-            Self::DomainNotAsTyped => "the part after the @ has characters that stand for others",
-            Self::NotCanonical => "the email address is not in canonical form",
-        })
-    }
-}
-
-impl Error for InvalidEmailAddress {}
-
-/// Whether this is a `dot-atom-text` (RFC 5322 section 3.2.3) without the characters that once routed mail (`%`, `!`)
-/// and without the opening of an encoded word (RFC 2047).
+/// Whether this is a `dot-atom-text` (RFC 5322 section 3.2.3) without the old routing characters (`%`, `!`) and without the
+/// start of an encoded word (RFC 2047).
 fn is_local_part(text: &str) -> bool {
     (1..=MAX_LOCAL_PART).contains(&text.len())
         && !text.contains("=?")
@@ -182,7 +170,7 @@ fn is_atext(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"#$&'*+-/=?^_`{|}~".contains(&byte)
 }
 
-/// The domain in A-labels, when it is one and reads as it was typed.
+/// The domain in A-labels, if it is valid and reads as typed.
 fn canonical_domain(typed: &str) -> Result<String, InvalidEmailAddress> {
     let ascii = Uts46::new()
         .to_ascii(typed.as_bytes(), AsciiDenyList::STD3, Hyphens::Check, DnsLength::Verify)
@@ -197,14 +185,14 @@ fn canonical_domain(typed: &str) -> Result<String, InvalidEmailAddress> {
     Ok(ascii.into_owned())
 }
 
-/// Whether a domain that ends in this label would be read as an IPv4 address (WHATWG URL, "ends in a number").
+/// Whether URL parsers would take a domain with this last label for an IPv4 address (WHATWG URL, "ends in a number").
 fn is_number(label: &str) -> bool {
     let is_hexadecimal =
         label.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
     is_hexadecimal || label.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Whether each typed label is the A-label itself or, but for case, its Unicode form.
+/// Whether each typed label is the A-label or its Unicode form, ignoring case.
 fn reads_as_typed(typed: &str, ascii: &str) -> bool {
     let (unicode, valid) = Uts46::new().to_unicode(ascii.as_bytes(), AsciiDenyList::STD3, Hyphens::Check);
     if valid.is_err() || unicode.contains(INVISIBLE) {
@@ -218,7 +206,7 @@ fn reads_as_typed(typed: &str, ascii: &str) -> bool {
     }) && labels.next().is_none()
 }
 
-/// Whether both have the same letters, one by one. As `unicode` is in NFC, so is then what was typed.
+/// Whether both have the same letters, one by one. `unicode` is in NFC, so then `typed` is, too.
 fn same_letters(typed: &str, unicode: &str) -> bool {
     let mut letters = unicode.chars();
     typed
@@ -227,7 +215,7 @@ fn same_letters(typed: &str, unicode: &str) -> bool {
         && letters.next().is_none()
 }
 
-/// Both ways, because the Kelvin, Ohm and Angstrom signs have lower cases too, but are nobody's upper case.
+/// Checks both directions: the Kelvin, Ohm and Angstrom signs have lower cases, but are not the upper case of any letter.
 fn is_upper_case_of(upper: char, lower: char) -> bool {
     upper.to_lowercase().eq([lower]) && lower.to_uppercase().eq([upper])
 }
@@ -294,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn input_over_the_cap_is_refused_even_when_it_is_spaces() {
+    fn input_over_the_limit_is_rejected_even_if_it_is_spaces() {
         assert_eq!(reason(&" ".repeat(MAX_INPUT + 1)), Some(InvalidEmailAddress::TooLong));
     }
 
@@ -325,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_stand_for_others_are_refused() {
+    fn characters_that_stand_for_others_are_rejected() {
         let domains = [
             "exam\u{200b}ple.com", // zero-width space
             "exam\u{ad}ple.com",   // soft hyphen
@@ -355,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn an_a_label_does_not_smuggle_in_what_is_refused_in_unicode() {
+    fn an_a_label_does_not_smuggle_in_characters_that_are_rejected_in_unicode() {
         let ascii = Uts46::new()
             .to_ascii("क्\u{200d}ष.com".as_bytes(), AsciiDenyList::STD3, Hyphens::Check, DnsLength::Verify)
             .expect("a joiner after a virama is valid");
@@ -378,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_are_what_stands_around_the_at_sign() {
+    fn the_parts_are_separated_by_the_at_sign() {
         let address = EmailAddress::parse("a.b@example.com").expect("a valid address");
         assert_eq!((address.local_part(), address.domain()), ("a.b", "example.com"));
         assert_eq!(address.to_string(), "a.b@example.com");

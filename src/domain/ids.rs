@@ -1,21 +1,14 @@
-//! Public identifiers. They name things and prove nothing: whoever holds one may do nothing with it.
+//! Public identifiers. They name things and grant nothing to their holders.
 
 use std::fmt;
 use std::str::FromStr;
 
 use uuid::Uuid;
 
-/// A text that is not an identifier of the wanted kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The text is not an identifier of this kind.
+#[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
+#[error("not an identifier of this kind")]
 pub struct InvalidId;
-
-impl fmt::Display for InvalidId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not an identifier of this kind")
-    }
-}
-
-impl std::error::Error for InvalidId {}
 
 macro_rules! prefixed_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
@@ -24,6 +17,9 @@ macro_rules! prefixed_id {
         pub struct $name(Uuid);
 
         impl $name {
+            /// The form of the identifier, for messages.
+            pub const FORM: &'static str = concat!($prefix, " and 32 hexadecimal digits");
+
             /// Wraps a UUID.
             #[must_use]
             pub const fn from_uuid(uuid: Uuid) -> Self {
@@ -53,7 +49,7 @@ macro_rules! prefixed_id {
         impl FromStr for $name {
             type Err = InvalidId;
 
-            /// Takes the prefix and 32 lower-case hexadecimal digits, nothing else.
+            /// Accepts only the prefix and 32 lower-case hexadecimal digits.
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 let hex = text.strip_prefix($prefix).ok_or(InvalidId)?;
                 if hex.len() != 32 || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
@@ -66,21 +62,21 @@ macro_rules! prefixed_id {
 }
 
 prefixed_id! {
-    /// Names one attempt: `att_` and 32 hexadecimal digits.
+    /// The id of an attempt: `att_` and 32 hexadecimal digits.
     AttemptId, "att_"
 }
 
 prefixed_id! {
-    /// Names one session: `sess_` and 32 hexadecimal digits. Derived from the attempt that led to it.
+    /// The id of a session: `sess_` and 32 hexadecimal digits. Derived from its attempt.
     SessionId, "sess_"
 }
 
-/// Names a person to the applications: `user_` and a digest of the canonical address, or what a back end set.
+/// A person's id for applications: `user_` and a digest of the canonical address, or the value that a back end set.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Subject(String);
 
 impl Subject {
-    /// Longest subject that a back end may set, in bytes (OpenID Connect Core, section 2, allows 255).
+    /// The longest subject, in bytes (OpenID Connect Core, section 2, allows 255).
     pub const MAX_LEN: usize = 255;
 
     /// Accepts 1 to 255 visible ASCII characters (RFC 7519, section 4.1.2, as OpenID Connect narrows it).
@@ -96,14 +92,14 @@ impl Subject {
         }
     }
 
-    /// A subject that was made of a digest, and so is known to fit.
+    /// Wraps a subject made of a digest, which is known to be valid.
     #[must_use]
     pub(crate) fn from_digest(text: String) -> Self {
         debug_assert!(Self::parse(&text).is_ok());
         Self(text)
     }
 
-    /// The subject as it stands in the `sub` claim.
+    /// The `sub` claim.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -121,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn other_prefixes_cases_and_lengths_are_no_ids() {
+    fn other_prefixes_cases_and_lengths_are_invalid() {
         let good = AttemptId::from_uuid(Uuid::from_u128(0xabc)).to_string();
         for bad in [
             good.replace("att_", "sess_"),

@@ -1,49 +1,51 @@
-//! The secrets that all keys are derived from, as they are written in `LINKGATE_KEYS`.
+//! The keyring's secrets, as written in `LINKGATE_KEYS`, and how long a new key waits.
 //!
-//! Knows their form, not where they come from nor what is derived from them. Errors name the position of an entry
-//! and never repeat any part of it.
+//! Errors name the position of an entry and never contain any part of it. `token` derives the keys.
 
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+use super::words::words;
+
 /// The shortest secret, in bytes: 256 bits (RFC 7518, section 3.2, for HS256).
 const MIN_SECRET: usize = 32;
 
-/// The longest secret, in bytes: more than the block of SHA-256 adds nothing.
+/// The longest secret, in bytes: the block size of SHA-256, beyond which length adds no strength.
 const MAX_SECRET: usize = 64;
 
-/// The longest key id, in characters: it stands in every mailed link.
-const MAX_KID: usize = 16;
+/// The longest key id, in characters: every mailed link contains it.
+pub const MAX_KID: usize = 16;
 
-/// The algorithm that session tokens are signed with (RFC 7518, section 3.1; RFC 8037, section 3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum SessionAlg {
-    /// Ed25519: small and fast.
-    #[default]
-    EdDsa,
-    /// ECDSA with P-256, for verifiers that know no Ed25519.
-    Es256,
-}
+/// `max-age` of the published key set: how long verifiers may cache it.
+pub const JWKS_MAX_AGE: Duration = Duration::from_mins(5);
 
-impl SessionAlg {
-    /// All algorithms.
-    pub const ALL: [Self; 2] = [Self::EdDsa, Self::Es256];
+/// How long a mounted key file may take to reach all replicas: a kubelet syncs it every 60 to 90 s.
+const FILE_REACHES_ALL_REPLICAS: Duration = Duration::from_mins(2);
 
-    /// Its name in the `alg` header and in settings.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::EdDsa => "EdDSA",
-            Self::Es256 => "ES256",
-        }
+/// How long a new key is published before it signs, so that every verifier knows it by then.
+pub const PUBLISHED_BEFORE_SIGNING: Duration = Duration::from_mins(7);
+
+const _: () = assert!(
+    PUBLISHED_BEFORE_SIGNING.as_secs() >= JWKS_MAX_AGE.as_secs() + FILE_REACHES_ALL_REPLICAS.as_secs(),
+    "a verifier with a cached key set could meet a signature by a key that it does not know"
+);
+
+words! {
+    /// The signature algorithm of session tokens (RFC 7518, section 3.1; RFC 8037, section 3.1); the word is `alg`.
+    pub enum SessionAlg {
+        /// Ed25519: small and fast.
+        EdDsa = "EdDSA",
+        /// ECDSA with P-256, for verifiers without Ed25519.
+        Es256 = "ES256",
     }
 }
 
-/// Whether this can be a key id: 1 to 16 of the characters `A-Z a-z 0-9 . _ -`.
+/// Whether this is a key id: 1 to [`MAX_KID`] of the characters `A-Z a-z 0-9 . _ -`.
 #[must_use]
 pub fn is_kid(text: &str) -> bool {
     (1..=MAX_KID).contains(&text.len())
@@ -57,7 +59,7 @@ pub struct KeyEntry {
 }
 
 impl KeyEntry {
-    /// The key id, which is no secret (`kid`, RFC 7515, section 4.1.4).
+    /// The key id, which is public (`kid`, RFC 7515, section 4.1.4).
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
@@ -70,14 +72,14 @@ impl KeyEntry {
     }
 }
 
-/// The secrets of a deployment: at least one. The first is active, the others are still accepted.
+/// The secrets of a deployment, at least one. The first signs; the others are still accepted.
 pub struct KeyringEntries(Vec<KeyEntry>);
 
 impl KeyringEntries {
-    /// Reads `kid:base64url(32 random bytes)`, several separated by commas or new lines.
+    /// Parses `kid:base64url(32 random bytes)`, several separated by commas or line breaks.
     ///
     /// # Errors
-    /// Every entry that cannot be used, and why.
+    /// Every invalid entry, with the reason.
     pub fn parse(text: &str) -> Result<Self, Vec<InvalidKey>> {
         let mut entries: Vec<KeyEntry> = Vec::new();
         let mut errors = Vec::new();
@@ -96,7 +98,7 @@ impl KeyringEntries {
         if errors.is_empty() { Ok(Self(entries)) } else { Err(errors) }
     }
 
-    /// All entries, the active one first.
+    /// All entries, the signing key first.
     pub fn iter(&self) -> std::slice::Iter<'_, KeyEntry> {
         self.0.iter()
     }
@@ -116,7 +118,7 @@ fn parse_entry(text: &str) -> Result<KeyEntry, KeyFault> {
     if !is_kid(kid) {
         return Err(KeyFault::BadKid);
     }
-    // Many tools pad; the secret is the same.
+    // Many tools add padding.
     let secret = URL_SAFE_NO_PAD
         .decode(encoded.trim_end_matches('='))
         .map(Zeroizing::new)
@@ -139,40 +141,49 @@ fn refuse_repeated(earlier: &[KeyEntry], entry: KeyEntry) -> Result<KeyEntry, Ke
     Ok(entry)
 }
 
-/// What is wrong with an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why an entry is invalid.
+#[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyFault {
-    /// There is no entry at all.
+    /// There are no entries.
+    #[error("contains no key")]
     Missing,
     /// No `:` between key id and secret.
+    #[error("has no `:` between key id and secret")]
     NoKid,
-    /// The key id is empty, too long or has other characters.
+    /// The key id is empty, too long or has forbidden characters.
+    #[error("has a key id that is not 1 to {MAX_KID} of A-Z a-z 0-9 . _ -")]
     BadKid,
-    /// The secret is not unpadded base64url.
+    /// The secret is not canonical base64url.
+    #[error("has a secret that is not base64url")]
     NotBase64Url,
     /// The secret has fewer than 32 bytes.
+    #[error("has a secret of fewer than {MIN_SECRET} bytes")]
     TooShort,
     /// The secret has more than 64 bytes.
+    #[error("has a secret of more than {MAX_SECRET} bytes")]
     TooLong,
-    /// The secret is nothing but zeros.
+    /// The secret consists of zeros.
+    #[error("has a secret of zeros only")]
     AllZero,
     /// An earlier entry has the same key id.
+    #[error("repeats the key id of an earlier key")]
     RepeatedKid,
     /// An earlier entry has the same secret.
+    #[error("repeats the secret of an earlier key")]
     RepeatedSecret,
 }
 
-/// An entry that cannot be used. Says where it stands, nothing of what it is.
+/// An invalid entry. Contains its position, but no part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidKey {
-    /// Which entry, counted from 1.
+    /// The position of the entry, counted from 1.
     pub position: usize,
-    /// Why.
+    /// Why it is invalid.
     pub reason: KeyFault,
 }
 
 impl InvalidKey {
-    /// How to mend it.
+    /// How to fix it, as an imperative.
     #[must_use]
     pub const fn remedy(&self) -> &'static str {
         match self.reason {
@@ -185,18 +196,10 @@ impl InvalidKey {
 
 impl fmt::Display for InvalidKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let problem = match self.reason {
-            KeyFault::Missing => return f.write_str("has no key in it"),
-            KeyFault::NoKid => "has no `:` between key id and secret",
-            KeyFault::BadKid => "has a key id that is not 1 to 16 of A-Z a-z 0-9 . _ -",
-            KeyFault::NotBase64Url => "has a secret that is not base64url without padding",
-            KeyFault::TooShort => "has a secret of fewer than 32 bytes",
-            KeyFault::TooLong => "has a secret of more than 64 bytes",
-            KeyFault::AllZero => "has a secret that is all zero",
-            KeyFault::RepeatedKid => "repeats the key id of an earlier key",
-            KeyFault::RepeatedSecret => "repeats the secret of an earlier key",
-        };
-        write!(f, "key {} {problem}", self.position)
+        match self.reason {
+            KeyFault::Missing => write!(f, "{}", self.reason),
+            reason => write!(f, "key {} {reason}", self.position),
+        }
     }
 }
 
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_key_is_active_and_the_others_follow() {
+    fn keys_keep_their_order() {
         let text =
             format!("{},\n {}\r\n{}\n", key("new", &[1; 32]), key("k.2_-", &[2; 64]), key("K", &[3; 33]));
         let ring = KeyringEntries::parse(&text).unwrap_or_else(|e| panic!("{e:?}"));
@@ -229,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn weak_and_ambiguous_keys_are_refused() {
+    fn weak_and_ambiguous_keys_are_rejected() {
         let good = key("a", &[1; 32]);
         let cases = [
             (String::new(), KeyFault::Missing),
@@ -262,15 +265,12 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_nothing_of_the_secret() {
+    fn errors_contain_no_part_of_the_secret() {
         let secret = "c2VjcmV0LXNlY3JldA";
         let errors = KeyringEntries::parse(&format!("{secret}, k:{secret}, bad kid:{secret}")).err();
         let errors = errors.unwrap_or_default();
         let texts: Vec<_> = errors.iter().map(|e| format!("{e} {e:?} {}", e.remedy())).collect();
-        let text = texts.join(
-            "
-",
-        );
+        let text = texts.join(" ");
         assert!(text.contains("key 3 ") && text.contains("linkgate keys new"), "{text}");
         assert!(!text.contains("c2V"), "{text}");
     }

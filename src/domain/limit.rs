@@ -1,6 +1,6 @@
-//! How many mails may be sent in what time, and to whose domains.
+//! Rate limits on mails, and the domains that may get them.
 //!
-//! Pure: who counts them, and where, is the business of others.
+//! This module only describes limits; `flow` enforces them with permits in the store.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use super::email::{EmailAddress, InvalidEmailAddress};
 /// At most `count` in any `window`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
-    /// How many; at least one.
+    /// At least one.
     pub count: u32,
-    /// The time in which they are counted: a sliding window.
+    /// A sliding window.
     pub window: Duration,
 }
 
@@ -20,40 +20,40 @@ pub struct Limit {
 pub struct MailLimits {
     /// To one address.
     pub per_address: Vec<Limit>,
-    /// Asked for from one network.
+    /// Requested from one network.
     pub per_network: Vec<Limit>,
-    /// Asked for by one client.
+    /// Requested by one client.
     pub per_client: Vec<Limit>,
-    /// In all, over all replicas.
+    /// In total, over all replicas.
     pub overall: Vec<Limit>,
 }
 
-/// Domains of email addresses: each with or without its subdomains.
+/// A list of email domains, each with or without its subdomains.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DomainList {
     exact: Vec<String>,
-    /// What lies below these, each with a dot in front.
+    /// Domains whose subdomains are listed, each with a leading dot.
     below: Vec<String>,
 }
 
 impl DomainList {
-    /// Adds an entry: `example.com` stands for itself, `*.example.com` for every domain below it.
+    /// Adds an entry: `example.com` matches itself, `*.example.com` every domain below it.
     ///
     /// # Errors
-    /// [`InvalidEmailAddress`] when no address could have such a domain.
+    /// [`InvalidEmailAddress`] if no address could have such a domain.
     pub fn add(&mut self, entry: &str) -> Result<(), InvalidEmailAddress> {
         let (list, domain) = match entry.strip_prefix("*.") {
             Some(domain) => (&mut self.below, domain),
             None => (&mut self.exact, entry),
         };
-        // In the form in which addresses have it.
+        // Stored in the canonical form of addresses.
         let address = EmailAddress::parse(&format!("postmaster@{domain}"))?;
         let dot = if entry.starts_with("*.") { "." } else { "" };
         list.push(format!("{dot}{}", address.domain()));
         Ok(())
     }
 
-    /// Whether it has no entries.
+    /// Whether the list has no entries.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.exact.is_empty() && self.below.is_empty()
@@ -68,17 +68,17 @@ impl DomainList {
     }
 }
 
-/// Whose addresses get mails.
+/// The domains that get mails.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DomainRules {
-    /// Only these; all, when it is empty.
+    /// Only these; if empty, all.
     pub allowed: DomainList,
-    /// Never these.
+    /// Never these, even if allowed.
     pub blocked: DomainList,
 }
 
 impl DomainRules {
-    /// Whether mails may go to this address.
+    /// Whether linkgate may send mails to this address.
     #[must_use]
     pub fn allow(&self, address: &EmailAddress) -> bool {
         (self.allowed.is_empty() || self.allowed.has(address)) && !self.blocked.has(address)
@@ -86,7 +86,7 @@ impl DomainRules {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#[expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 mod tests {
     use super::*;
 
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_stands_for_itself_and_a_star_for_what_lies_below() {
+    fn a_domain_matches_itself_and_a_star_every_domain_below() {
         let blocked = list(&["example.com", "*.example.org", "Bücher.example"]);
         let rules = DomainRules { blocked, ..DomainRules::default() };
         for refused in
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_domain_cannot_be_listed() {
+    fn an_invalid_domain_cannot_be_listed() {
         for entry in
             ["", "*", "*.", "example", "*.com", "a@example.com", "ex ample.com", "127.0.0.1", ".example.com"]
         {

@@ -1,4 +1,4 @@
-//! The words of the design as types, and the rules between them.
+//! The concepts of linkgate as types, and the rules between them.
 //!
 //! Pure: no framework, no clock, no store, no randomness. Time is a parameter.
 
@@ -16,3 +16,5 @@ pub mod redirect;
 pub mod secret;
 pub mod secret_text;
 pub mod sender;
+pub mod time;
+pub(crate) mod words;

@@ -1,17 +1,15 @@
-//! Networks, and where a request really came from.
+//! Networks, and the address that a request really came from.
 //!
-//! A [`Network`] is the coarse whereabouts of a client: enough to tell "the same home or office" from "somewhere else",
-//! and the most that is kept of an address. [`TrustedProxies`] says which hops of `X-Forwarded-For` may be believed.
-//!
-//! This module must not know requests, headers by name or the framework: it is given addresses and header values, and
-//! it hashes and logs nothing.
+//! A [`Network`] is the coarse location of a client: enough to tell "the same home or office" from "somewhere else", and
+//! the most precise part of an address that linkgate keeps. [`TrustedProxies`] decides which hops of `X-Forwarded-For` to
+//! trust. This module works on addresses and header values; it does not hash or log.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// The most hops of `X-Forwarded-For` that are looked at.
+/// How many hops of `X-Forwarded-For` are read, from the right.
 const MAX_HOPS: usize = 50;
 
 /// The network of a client: an IPv4 /24 or an IPv6 /56. An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) is IPv4.
@@ -19,7 +17,7 @@ const MAX_HOPS: usize = 50;
 pub struct Network(IpAddr);
 
 impl Network {
-    /// The network that an address belongs to.
+    /// The network of an address.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
@@ -28,8 +26,8 @@ impl Network {
         })
     }
 
-    /// The network as bytes, for a keyed hash: the IP version (4 or 6), then the address, filled up with zeros to 16
-    /// bytes. Different networks have different bytes.
+    /// The network as bytes, for a keyed hash: the IP version (4 or 6), then the address, zero-padded to 16 bytes.
+    /// Different networks have different bytes.
     #[must_use]
     pub fn canonical(&self) -> [u8; 17] {
         let mut bytes = [0; 17];
@@ -47,7 +45,7 @@ impl Network {
     }
 }
 
-/// CIDR notation (RFC 4632), for tests and development: logs and stores see keyed hashes only.
+/// CIDR notation (RFC 4632), for tests and development: logs and stores only get keyed hashes.
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let length = if self.0.is_ipv4() { 24 } else { 56 };
@@ -55,7 +53,7 @@ impl fmt::Display for Network {
     }
 }
 
-/// The proxies whose word on where a request came from is believed. By default none.
+/// The proxies whose `X-Forwarded-For` is trusted. By default none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
@@ -66,31 +64,28 @@ impl TrustedProxies {
         self.0.is_empty()
     }
 
-    /// Builds the list from entries that are CIDR blocks (`10.0.0.0/8`, `fd00::/8`) or single addresses.
+    /// Builds the list from CIDR blocks (`10.0.0.0/8`, `fd00::/8`) and single addresses.
     ///
     /// # Errors
     ///
-    /// One message for each entry that is neither, with the entry and how to mend it.
-    pub fn parse(entries: &[String]) -> Result<Self, Vec<String>> {
+    /// The position of each entry that is neither, counted from 1.
+    pub fn parse(entries: &[String]) -> Result<Self, Vec<usize>> {
         let mut networks = Vec::with_capacity(entries.len());
         let mut errors = Vec::new();
-        for entry in entries {
+        for (index, entry) in entries.iter().enumerate() {
             match parse_network(entry) {
                 Some(network) => networks.push(network),
-                None => errors.push(format!(
-                    "`{entry}` is neither an IP address nor a CIDR block: write one like 10.0.0.0/8 or fd00::1"
-                )),
+                None => errors.push(index + 1),
             }
         }
         if errors.is_empty() { Ok(Self(networks)) } else { Err(errors) }
     }
 
-    /// The address of the client, given the peer of the connection and the values of all `X-Forwarded-For` headers in
-    /// order: the right-most hop that is not a trusted proxy.
+    /// The client's address, given the peer of the connection and the values of all `X-Forwarded-For` headers in order:
+    /// the right-most hop that is not a trusted proxy.
     ///
-    /// Headers of a peer that is not trusted are ignored. A hop that cannot be read ends the walk, and the last proxy
-    /// before it stands in for the client; so does the left-most hop when all are trusted. IPv4-mapped addresses come
-    /// back as IPv4.
+    /// The headers of an untrusted peer are ignored. A malformed hop ends the walk at the trusted proxy to its right. If all
+    /// hops are trusted, the left-most is the client. IPv4-mapped addresses are returned as IPv4.
     #[must_use]
     pub fn client_address(&self, peer: IpAddr, forwarded_for: &[&str]) -> IpAddr {
         let mut client = peer.to_canonical();
@@ -98,7 +93,7 @@ impl TrustedProxies {
             if !self.trusts(client) {
                 break;
             }
-            // RFC 9110 section 5.6.1.2: empty elements of a list do not count.
+            // RFC 9110 section 5.6.1.2: empty list elements are ignored.
             let hop = hop.trim_matches([' ', '\t']);
             if hop.is_empty() {
                 continue;
@@ -109,17 +104,17 @@ impl TrustedProxies {
         client
     }
 
-    /// Whether this is the address of one of them.
+    /// Whether this is the address of a trusted proxy.
     #[must_use]
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 }
 
-/// A CIDR block, or an address as the block of itself; blocks of IPv4-mapped addresses become IPv4, as addresses do.
+/// A CIDR block, or a single address as a block of one. Blocks of IPv4-mapped addresses become IPv4, as addresses do.
 fn parse_network(entry: &str) -> Option<IpNet> {
     let entry = entry.trim_matches(' ');
-    // Not by the parser of `ipnet`: it takes 010.0.0.0/8 for 10.0.0.0/8, which to others is 8.0.0.0/8.
+    // `ipnet`'s own parser reads 010.0.0.0/8 as 10.0.0.0/8, other programs as 8.0.0.0/8: such entries are rejected.
     let network = match entry.split_once('/') {
         Some((address, length)) if length.bytes().all(|b| b.is_ascii_digit()) => {
             IpNet::new(address.parse().ok()?, length.parse().ok()?).ok()?
@@ -137,7 +132,7 @@ fn parse_network(entry: &str) -> Option<IpNet> {
     }
 }
 
-/// An address as proxies write it: bare, quoted, in brackets or with a port (RFC 7239 section 6 has the last three).
+/// An address as proxies write it: bare, quoted, in brackets or with a port (the last three as in RFC 7239 section 6).
 fn parse_hop(hop: &str) -> Option<IpAddr> {
     let hop = hop.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(hop);
     let bare = || hop.parse::<IpAddr>().ok();
@@ -247,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn at_most_fifty_hops_are_looked_at() {
+    fn at_most_fifty_hops_are_read() {
         let trusted = vec!["10.0.0.2"; MAX_HOPS - 1].join(",");
         assert_eq!(client("10.0.0.1", &["192.0.2.1", &trusted]), ip("192.0.2.1"));
         assert_eq!(client("10.0.0.1", &["192.0.2.1", "10.0.0.9", &trusted]), ip("10.0.0.9"));
@@ -268,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_could_be_read_as_octal_or_has_a_sign_is_refused() {
+    fn an_entry_that_could_be_read_as_octal_or_has_a_sign_is_rejected() {
         for entry in
             ["010.0.0.0/8", "10.0.0.08", "10.0.0.0/+8", "::ffff:09.0.0.0/104", "10.0.0.0/", "10.0.0.0/8/8"]
         {
@@ -281,7 +276,6 @@ mod tests {
     fn every_bad_entry_is_reported() {
         let entries = ["10.0.0.0/8", "10.0.0.0/33", "proxy.example"].map(String::from);
         let errors = TrustedProxies::parse(&entries).expect_err("two bad entries");
-        assert_eq!(errors.len(), 2);
-        assert!(errors[0].contains("10.0.0.0/33") && errors[1].contains("proxy.example"));
+        assert_eq!(errors, [2, 3]);
     }
 }

@@ -1,42 +1,33 @@
-//! Origins (RFC 6454): linkgate's own, from which every link, redirect and cookie is built, and those of others.
+//! Origins (RFC 6454): linkgate's own, the base of every link, redirect and cookie, and those of other applications.
 //!
-//! Knows nothing of requests. Errors never repeat the input, since a URL may hold a password.
+//! Errors never contain the input, since a URL may hold a password.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use url::{Host, Url};
 
-/// What is wrong with an origin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why an origin is invalid.
+#[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidOrigin {
-    /// Not an absolute URL of http or https.
+    /// Not an absolute http or https URL.
+    #[error("is not an http or https URL")]
     NotHttp,
-    /// It has a user name or a password.
+    /// Has a user name or a password.
+    #[error("has a user name or password")]
     UserInfo,
-    /// It has a path, a query or a fragment.
+    /// Has a path, a query or a fragment.
+    #[error("has a path, a query or a fragment")]
     NotBare,
-    /// http, and the host is not this machine.
+    /// Plain http on a host other than this machine.
+    #[error("is plain http on a host other than this machine")]
     Insecure,
-    /// An origin, but not as browsers write it: in upper case, with a default port or with a slash at the end.
+    /// Not spelled as browsers spell it: upper case, a default port or a trailing slash.
+    #[error("is not spelled as browsers spell origins")]
     NotCanonical,
 }
 
-impl fmt::Display for InvalidOrigin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotHttp => "is not an http or https URL",
-            Self::UserInfo => "has a user name or password",
-            Self::NotBare => "has a path, a query or a fragment",
-            Self::Insecure => "is http on a host that is not this machine",
-            Self::NotCanonical => "is not written as browsers write it",
-        })
-    }
-}
-
-impl std::error::Error for InvalidOrigin {}
-
-/// Where people and applications reach linkgate: an origin, without a slash at the end.
+/// The origin at which people and applications reach linkgate, without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PublicUrl {
     origin: String,
@@ -45,8 +36,8 @@ pub struct PublicUrl {
 }
 
 impl PublicUrl {
-    /// Reads an origin: https, or http on localhost, `*.localhost`, 127.0.0.0/8 and `[::1]`. One slash at its end
-    /// is passed over.
+    /// Parses an origin: https, or http on localhost, `*.localhost`, 127.0.0.0/8 and `[::1]`. One trailing slash is
+    /// ignored.
     ///
     /// # Errors
     /// [`InvalidOrigin`] for anything else.
@@ -60,25 +51,20 @@ impl PublicUrl {
         Ok(Self { origin: url.origin().ascii_serialization(), host: host.to_string(), is_https })
     }
 
-    /// The URL, without a slash at its end: append a path that begins with one.
+    /// The origin without a trailing slash, as in the `Origin` header of linkgate's own pages. Append a path that begins
+    /// with a slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.origin
     }
 
-    /// The same, as it stands in the header `Origin` of linkgate's own pages.
-    #[must_use]
-    pub fn origin(&self) -> &str {
-        &self.origin
-    }
-
-    /// The host, without the port; an IPv6 address in brackets.
+    /// The host without the port; an IPv6 address is in brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Whether it is https.
+    /// Whether the scheme is https.
     #[must_use]
     pub const fn is_https(&self) -> bool {
         self.is_https
@@ -91,7 +77,7 @@ impl fmt::Display for PublicUrl {
     }
 }
 
-/// Checks that this is an http or https origin, byte for byte as browsers write it in the header `Origin`.
+/// Checks that this is an http or https origin, byte for byte as browsers write it in the `Origin` header.
 ///
 /// # Errors
 /// [`InvalidOrigin`] otherwise.
@@ -101,7 +87,7 @@ pub fn check_origin(text: &str) -> Result<(), InvalidOrigin> {
 }
 
 fn parse_origin(text: &str) -> Result<Url, InvalidOrigin> {
-    // The parser repairs all of these in silence, so that a typing error would become another URL.
+    // The parser repairs all of these silently, which would turn a typing error into another URL.
     if text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '\\' | '*')) {
         return Err(InvalidOrigin::NotHttp);
     }
@@ -134,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_kept_as_browsers_write_it() {
+    fn an_origin_is_kept_as_browsers_spell_it() {
         for (text, origin, host) in [
             ("https://login.example.com", "https://login.example.com", "login.example.com"),
             ("https://login.example.com/", "https://login.example.com", "login.example.com"),
@@ -146,13 +132,13 @@ mod tests {
             ("http://app.localhost:3000", "http://app.localhost:3000", "app.localhost"),
         ] {
             let url = PublicUrl::parse(text).unwrap_or_else(|e| panic!("{text} {e}"));
-            assert_eq!((url.as_str(), url.origin(), url.host()), (origin, origin, host), "{text}");
+            assert_eq!((url.as_str(), url.host()), (origin, host), "{text}");
             assert_eq!(url.is_https(), origin.starts_with("https:"), "{text}");
         }
     }
 
     #[test]
-    fn what_is_more_or_less_than_an_origin_is_refused() {
+    fn anything_more_or_less_than_an_origin_is_rejected() {
         use InvalidOrigin::{Insecure, NotBare, NotHttp, UserInfo};
         for (text, reason) in [
             ("", NotHttp),

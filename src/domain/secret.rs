@@ -1,6 +1,6 @@
-//! Secrets and what is derived from them, as types without `Debug`, so that no log can print one.
+//! Secrets and values derived from them, as types without `Debug`, so that no log can print one.
 //!
-//! Knows how they look, not where randomness or keys come from.
+//! This module defines their form; `token` makes them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use zeroize::Zeroize;
 /// Length of nonces, fingerprints and confirmation ids, in bytes (128 bits).
 pub const SECRET_LEN: usize = 16;
 
-/// A text that has not the form that is wanted.
+/// The text does not have the expected form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed;
 
@@ -33,20 +33,20 @@ macro_rules! bytes128 {
                 &self.0
             }
 
-            /// The 22 characters of base64url that stand for it in tokens and in the store.
+            /// 22 characters of base64url, as in tokens and in the store.
             #[must_use]
             pub fn encode(&self) -> String {
                 URL_SAFE_NO_PAD.encode(self.0)
             }
 
-            /// Reads what [`Self::encode`] wrote.
+            /// Reads the result of [`Self::encode`].
             ///
             /// # Errors
             /// [`Malformed`] unless it is canonical base64url of 16 bytes.
             pub fn decode(text: &str) -> Result<Self, Malformed> {
                 let mut bytes = [0; SECRET_LEN];
                 match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
-                    Ok(SECRET_LEN) if text.len() == 22 => Ok(Self(bytes)),
+                    Ok(SECRET_LEN) => Ok(Self(bytes)),
                     _ => Err(Malformed),
                 }
             }
@@ -74,37 +74,43 @@ bytes128! {
 }
 
 bytes128! {
-    /// Names one press of a confirming button. The same id gets the same answer again.
+    /// The id of one press of a confirm button. Repeating it returns the same result.
     ConfirmationId
 }
 
 bytes128! {
-    /// A keyed hash of a client and an address: proves that the client has verified the address before. Says nothing
-    /// to whoever has not the key.
+    /// A keyed hash of a client and an address: proves that the client has verified the address before. Reveals nothing
+    /// without the key.
     AddressMark
 }
 
-/// What a client proves itself with: at least 128 random bits, in a cookie or in `Linkgate-Client`.
+/// Proves that two requests come from the same client: at least 128 random bits, in a cookie or in `Linkgate-Client`.
 pub struct ClientSecret(String);
 
 impl ClientSecret {
-    /// Accepts 22 (128 bits) to 128 characters of the base64url alphabet.
+    /// The fewest characters: 128 bits in base64url.
+    pub const MIN_LEN: usize = 22;
+
+    /// The most characters.
+    pub const MAX_LEN: usize = 128;
+
+    /// Accepts [`Self::MIN_LEN`] to [`Self::MAX_LEN`] characters of the base64url alphabet.
     ///
     /// # Errors
     /// [`Malformed`] for anything else.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let fits = (22..=128).contains(&text.len());
+        let fits = (Self::MIN_LEN..=Self::MAX_LEN).contains(&text.len());
         let safe = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if fits && safe { Ok(Self(text.to_owned())) } else { Err(Malformed) }
     }
 
-    /// A secret made of these bytes.
+    /// Encodes these bytes.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
         Self(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// The secret itself, for its cookie and for hashing only.
+    /// The plain secret, only for its cookie and for hashing.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -117,7 +123,7 @@ impl Drop for ClientSecret {
     }
 }
 
-/// Six digits, shown to the opener and typed in where the requester waits.
+/// Six digits that the opener sees and the requester enters.
 #[derive(Clone, Copy)]
 pub struct RelayCode(u32);
 
@@ -132,7 +138,7 @@ impl RelayCode {
         Self((n % Self::COUNT as u64) as u32)
     }
 
-    /// Reads six digits; spaces and hyphens between them are what people type, and are passed over.
+    /// Parses six digits. Spaces and hyphens are ignored, since people group digits with them.
     ///
     /// # Errors
     /// [`Malformed`] for anything else.

@@ -1,11 +1,10 @@
-//! A secret that is a text, such as a password or a URL that holds one.
-//!
-//! Knows nothing of where it comes from. It has neither `Debug` nor `Display`, so that no log can print it.
+//! A secret text, such as a password or a URL that contains one. Without `Debug` and `Display`, so that no log can print
+//! it.
 
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroize;
 
-/// A secret text. It is wiped from memory when it is dropped.
+/// A secret text, zeroed in memory on drop.
 #[derive(Clone)]
 pub struct SecretText(String);
 
@@ -16,13 +15,13 @@ impl SecretText {
         Self(text)
     }
 
-    /// The secret itself.
+    /// The plain secret.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether this is the secret, in a time that depends on the lengths only.
+    /// Whether this is the secret, in time that depends on the lengths only.
     #[must_use]
     pub fn matches(&self, candidate: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(candidate).into()

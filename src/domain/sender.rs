@@ -1,4 +1,4 @@
-//! Whom linkgate's mails come from.
+//! The sender of linkgate's mails.
 
 use std::fmt;
 
@@ -14,32 +14,23 @@ pub struct Sender {
     address: EmailAddress,
 }
 
-/// A text that is no sender. Does not repeat it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a text is not a sender. Contains no part of it.
+#[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidSender {
-    /// Not of the form `Name <address>` or `address`, or the name has a character that it must not.
+    /// Not of the form `Name <address>` or `address`, or the name has a forbidden character.
+    #[error("is neither `Name <address>` nor an address")]
     Form,
-    /// The address is not one that linkgate mails to or from.
+    /// The address is invalid.
+    #[error("has an invalid email address")]
     Address,
 }
-
-impl fmt::Display for InvalidSender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Form => "is neither `Name <address>` nor an address",
-            Self::Address => "has an invalid email address",
-        })
-    }
-}
-
-impl std::error::Error for InvalidSender {}
 
 impl Sender {
     /// A sender with a display name, which may be empty.
     ///
     /// # Errors
-    /// [`InvalidSender::Form`] for a name of over 128 characters, with control characters (they could end the header
-    /// line) or with `=?` (it opens an encoded word, RFC 2047, that could hide some).
+    /// [`InvalidSender::Form`] for a name of over 128 characters, with control characters (they could end the header line)
+    /// or with `=?` (it starts an encoded word, RFC 2047, which could hide some).
     pub fn new(name: &str, address: EmailAddress) -> Result<Self, InvalidSender> {
         let name = name.trim_matches(' ');
         let unfit = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
@@ -49,7 +40,7 @@ impl Sender {
         Ok(Self { name: (!name.is_empty()).then(|| name.to_owned()), address })
     }
 
-    /// Reads `Name <name@example.com>`, `"Name" <name@example.com>` or `name@example.com`.
+    /// Parses `Name <name@example.com>`, `"Name" <name@example.com>` or `name@example.com`.
     ///
     /// # Errors
     /// [`InvalidSender`] for anything else.
@@ -59,7 +50,7 @@ impl Sender {
         let inner = rest.strip_suffix('>').ok_or(InvalidSender::Form)?;
         let name = name.trim_matches(' ');
         let name = name.strip_prefix('"').and_then(|n| n.strip_suffix('"')).unwrap_or(name);
-        // What would need escapes is not expected here.
+        // These characters need escapes, which are not supported.
         if name.contains(['>', '"', '\\']) {
             return Err(InvalidSender::Form);
         }
@@ -72,14 +63,14 @@ impl Sender {
         self.name.as_deref()
     }
 
-    /// The address.
+    /// The address of the sender.
     #[must_use]
     pub const fn address(&self) -> &EmailAddress {
         &self.address
     }
 }
 
-/// As in a header, without encoding: for display.
+/// For display: as in a header, but not encoded.
 impl fmt::Display for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
@@ -113,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_none() {
+    fn anything_else_is_rejected() {
         for text in [
             "",
             "Example",

@@ -19,7 +19,7 @@ use crate::domain::email::EmailAddress;
 use crate::domain::ids::{AttemptId, SessionId, Subject};
 use crate::domain::policy::Purpose;
 use crate::domain::secret::RelayCode;
-use crate::metrics::Metrics;
+use crate::metrics::{AttemptEnd, Metrics};
 use crate::store::AttemptStore;
 use crate::token::{AttemptGrant, TokenError, Tokens, session_id};
 
@@ -151,7 +151,7 @@ impl Attempts {
             }
             CodeEntered::Wrong(left) => {
                 if left == 0 {
-                    self.metrics.attempt_ended(purpose, "failed");
+                    self.metrics.attempt_ended(purpose, AttemptEnd::Failed);
                 }
                 Err(FlowError::CodeIncorrect(left))
             }
@@ -179,7 +179,7 @@ impl Attempts {
         let now = now_secs(&*self.clock);
         let canceled = self.store.cancel(grant.particulars.attempt, now).await;
         if canceled.map_err(|error| FlowError::for_requester(error, now))?.changed {
-            self.metrics.attempt_ended(grant.particulars.purpose, "canceled");
+            self.metrics.attempt_ended(grant.particulars.purpose, AttemptEnd::Canceled);
         }
         Ok(())
     }

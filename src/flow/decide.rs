@@ -12,6 +12,7 @@ use crate::domain::attempt::{Refusal, SignedIn, State, Verdict, Verified};
 use crate::domain::ids::SessionId;
 use crate::domain::policy::Confirm;
 use crate::domain::secret::{ConfirmationId, RelayCode};
+use crate::metrics::AttemptEnd;
 use crate::store::{StepError, Stepped};
 use crate::token::Link;
 
@@ -120,7 +121,7 @@ impl Links {
     ) -> Result<Confirmed, FlowError> {
         let particulars = &link.particulars;
         if self.settle(link, confirmation, &Verdict::Deny, now).await?.changed {
-            self.metrics.attempt_ended(particulars.purpose, "denied");
+            self.metrics.attempt_ended(particulars.purpose, AttemptEnd::Denied);
         }
         if let Some(network) = particulars.network {
             self.limits.deny(&link.key, particulars.email.canonical(), network).await?;

@@ -21,7 +21,7 @@ use crate::domain::email::EmailAddress;
 use crate::domain::limit::Limit;
 use crate::domain::network::Network;
 use crate::domain::secret::Fingerprint;
-use crate::metrics::Metrics;
+use crate::metrics::{LimitScope, Metrics};
 use crate::store::{PermitStore, Unavailable};
 use crate::token::{KeyHandle, NetworkHash, Tokens, fresh_bytes};
 
@@ -59,7 +59,7 @@ pub(super) enum Permission {
 
 /// One limit, and the key under which its permits are counted.
 struct LimitKey {
-    scope: &'static str,
+    scope: LimitScope,
     hash: String,
     limit: Limit,
 }
@@ -166,26 +166,28 @@ impl Limits {
         let network = request.networks.first().map(|network| &network.as_bytes()[..]);
         let key = self.tokens.active_key();
         let mut keys = Vec::new();
-        let mut count = |scope: &'static str, limits: &[Limit], subject: &[&[u8]]| {
+        let mut count = |scope: LimitScope, limits: &[Limit], subject: &[&[u8]]| {
             for limit in limits {
                 let window = limit.window.as_secs().to_be_bytes();
-                let parts = [&[b"mails", scope.as_bytes(), &window], subject].concat();
+                let parts = [&[b"mails", scope.as_str().as_bytes(), &window], subject].concat();
                 keys.push(LimitKey { scope, hash: key.permit_hash(&parts), limit: *limit });
             }
         };
         match client {
-            Some(client) if request.has_verified => count("known", &limits.per_address, &[client, email]),
+            Some(client) if request.has_verified => {
+                count(LimitScope::Known, &limits.per_address, &[client, email])
+            }
             _ => {
-                count("address", &limits.per_address, &[email]);
+                count(LimitScope::Address, &limits.per_address, &[email]);
                 if let Some(network) = network {
-                    count("network", &limits.per_network, &[network]);
+                    count(LimitScope::Network, &limits.per_network, &[network]);
                 }
                 if let Some(client) = client {
-                    count("client", &limits.per_client, &[client]);
+                    count(LimitScope::Client, &limits.per_client, &[client]);
                 }
             }
         }
-        count("overall", &limits.overall, &[]);
+        count(LimitScope::Overall, &limits.overall, &[]);
         keys
     }
 

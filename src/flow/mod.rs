@@ -25,7 +25,7 @@ pub use decide::{Confirmed, Decision};
 pub use error::FlowError;
 pub use links::{LinkPage, Links, OpenedLink};
 pub use mailbox::DevMailbox;
-pub use operators::{AttemptReport, ConfirmedBy, Operators};
+pub use operators::{AttemptReport, Operators};
 pub use reissue::Reissued;
 pub use services::Services;
 pub use sessions::{OpenerSession, SessionGrant, Sessions};

@@ -3,40 +3,14 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 
 use super::error::FlowError;
 use super::settings::{DENIED_FOR, RESEND_INTERVAL, Settings};
 use super::time::now_secs;
 use crate::clock::Clock;
-use crate::domain::attempt::{Attempt, CODE_TRIES, Failure, SignedIn, State, Status, Verified};
+use crate::domain::attempt::{Attempt, CODE_TRIES, ConfirmedBy, Failure, SignedIn, State, Status, Verified};
 use crate::domain::ids::{AttemptId, SessionId};
 use crate::store::Store;
-
-/// How a verified attempt was confirmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ConfirmedBy {
-    /// The requester's own client opened the link.
-    SameClient,
-    /// The opener approved the sign-in for the requester.
-    Approval,
-    /// The requester entered the relay code.
-    RelayCode,
-    /// The opener took the session.
-    Opener,
-}
-
-impl From<&Verified> for ConfirmedBy {
-    fn from(verified: &Verified) -> Self {
-        match (verified.same_client, verified.signed_in) {
-            (true, _) => Self::SameClient,
-            (false, Some(SignedIn::Opener)) => Self::Opener,
-            (false, _) if verified.confirmation.is_none() => Self::RelayCode,
-            (false, _) => Self::Approval,
-        }
-    }
-}
 
 /// An attempt as the store has it.
 pub struct AttemptReport {
@@ -103,7 +77,7 @@ impl Operators {
             expires_at: attempt.expires_at,
             resend_after: attempt.resend_after,
             verified_at: verified.map(|verified| verified.at),
-            confirmed_by: verified.map(ConfirmedBy::from),
+            confirmed_by: verified.map(Verified::confirmed_by),
             signed_in: verified.and_then(|verified| verified.signed_in),
             code_tries_left: attempt.code_tries_left,
             hint: hint(status, &attempt),

@@ -13,6 +13,7 @@ use super::time::time_left;
 use crate::domain::attempt::{Attempt, LinkState};
 use crate::domain::ids::AttemptId;
 use crate::domain::secret::Nonce;
+use crate::metrics::AttemptEnd;
 use crate::store::StepError;
 use crate::token::{Particulars, fresh_bytes};
 
@@ -90,7 +91,7 @@ impl Issuer {
             Ok(()) => Ok(attempt),
             Err(FlowError::MailRejected) => {
                 self.store.reject_mail(id, &link.nonce, now).await.map_err(refused)?;
-                self.metrics.attempt_ended(particulars.purpose, "failed");
+                self.metrics.attempt_ended(particulars.purpose, AttemptEnd::Failed);
                 Err(FlowError::MailRejected)
             }
             Err(error) => {

@@ -13,6 +13,7 @@ use super::extract::{Parameter, wants_json};
 use super::pages::{API_YAML, Powers};
 use super::problem::{Code, Problem};
 use super::state::HttpState;
+use crate::domain::keys::JWKS_MAX_AGE;
 use crate::domain::locale::Locale;
 
 const CLIENT_JS: &str = include_str!("../../client/linkgate.js");
@@ -31,7 +32,7 @@ const FOR_A_WHILE: (actix_web::http::header::HeaderName, &str) = (CACHE_CONTROL,
 /// `GET /.well-known/jwks.json`
 pub(super) async fn jwks(state: Data<HttpState>) -> HttpResponse {
     HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "max-age=300"))
+        .insert_header((CACHE_CONTROL, format!("max-age={}", JWKS_MAX_AGE.as_secs())))
         .content_type("application/jwk-set+json")
         .body(state.tokens.jwks_text().to_string())
 }

@@ -26,7 +26,7 @@ use super::problem::{Code, PROBLEM_JSON, Problem};
 use super::refusals::Refusals;
 use super::state::HttpState;
 use super::worker::Worker;
-use crate::metrics::LONGEST_REQUEST_ID;
+use crate::metrics::{LONGEST_REQUEST_ID, LimitScope};
 
 /// The header that names a request.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -181,7 +181,7 @@ fn limit_refusals(response: &mut ServiceResponse<BoxBody>) {
 }
 
 fn too_many(state: &HttpState, after: Duration) -> Problem {
-    state.metrics.limited("refusals");
+    state.metrics.limited(LimitScope::Refusals);
     Problem::after(Code::RateLimited, after)
 }
 

@@ -1,5 +1,5 @@
-//! The process itself, under the names that all Prometheus clients use, as Linux tells it in `/proc`. Where there is
-//! no `/proc`, there is nothing.
+//! Metrics of the process from Linux's `/proc`, under the names that all Prometheus clients use. Without `/proc` there are
+//! none.
 
 use std::fs;
 
@@ -8,17 +8,16 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-/// How many ticks of `/proc/self/stat` make a second. Linux tells programs this number on all platforms.
+/// Ticks of `/proc/self/stat` per second: the same on all Linux platforms.
 const TICKS: f64 = 100.0;
 
-/// See the module. Reads anew at each scrape, but for what stays: a clock that is set would move it.
+/// Reads `/proc` at each scrape, except for the start time: setting the system's clock would move it.
 #[derive(Debug)]
 pub(super) struct Process {
     started_at: Option<f64>,
 }
 
 impl Process {
-    /// This process.
     pub(super) fn new() -> Self {
         Self { started_at: started_at() }
     }
@@ -41,8 +40,12 @@ impl Collector for Process {
             ("process_virtual_memory_bytes", "Virtual memory", kilobytes("VmSize:")),
             ("process_threads", "Threads", number_after(&status, "Threads:")),
             ("process_open_fds", "Open file descriptors", open_files()),
-            ("process_max_fds", "How many there may be", number_after(&limits, "Max open files")),
-            ("process_start_time_seconds", "When the process started, in unix time", self.started_at),
+            (
+                "process_max_fds",
+                "The limit on open file descriptors",
+                number_after(&limits, "Max open files"),
+            ),
+            ("process_start_time_seconds", "Start of the process in Unix time", self.started_at),
         ] {
             let Some(value) = value else { continue };
             let gauge = ConstGauge::new(value);
@@ -58,10 +61,10 @@ fn number_after(text: &str, name: &str) -> Option<f64> {
     rest.split_whitespace().next()?.parse().ok()
 }
 
-/// The field of this number in `/proc/self/stat`, counted as proc(5) does: from 1, the third is the first after the name.
+/// A field of `/proc/self/stat`, numbered from 1 as in proc(5). The third is the first after the name.
 fn stat(field: usize) -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The name is in parentheses, and may have any character in it.
+    // The name is in parentheses and may contain any character.
     stat.rsplit_once(") ")?.1.split_whitespace().nth(field - 3)?.parse().ok()
 }
 
@@ -75,7 +78,7 @@ fn started_at() -> Option<f64> {
 }
 
 fn open_files() -> Option<f64> {
-    // The one that reads the directory is not counted.
+    // Minus the descriptor that reads the directory.
     let count = fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1);
     u32::try_from(count).ok().map(f64::from)
 }

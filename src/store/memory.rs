@@ -1,6 +1,5 @@
-//! The store of one replica: the rules of [`crate::domain::attempt`] under one lock. Nothing survives the process.
-//!
-//! What ends, ends by the service's clock. Knows nothing of Redis.
+//! The store of a single replica: the rules of [`crate::domain::attempt`] under one lock. Nothing survives the process.
+//! Entries expire by the service's clock.
 
 use std::cmp::Reverse;
 use std::collections::binary_heap::PeekMut;
@@ -10,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 
 use super::{
@@ -21,20 +20,20 @@ use crate::clock::Clock;
 use crate::domain::attempt::{Attempt, CodeEntered, LinkState, Refusal, SignedIn, Verdict, whole_seconds};
 use crate::domain::ids::{AttemptId, SessionId};
 use crate::domain::secret::{ConfirmationId, Nonce, SECRET_LEN};
+use crate::domain::time::saturating_add;
 
-/// How many ended entries a write may clear away: more than one, so that they cannot pile up, and few, so that no
-/// request pays for all.
+/// How many expired entries one write removes: more than one, so that they cannot accumulate, and few, so that no request
+/// pays for all.
 const SWEEP: usize = 8;
 
-/// Entries that end, each at its own time.
-struct Shelf<K, V> {
+/// A map whose entries expire, each at its own time.
+struct ExpiringMap<K, V> {
     entries: HashMap<K, (DateTime<Utc>, V)>,
-    /// When to look whether each entry has ended, the earliest first. The date of one that was replaced is put
-    /// right then.
+    /// When to check each entry for expiry, the earliest first. A replaced entry's new date is set at that check.
     dates: BinaryHeap<Reverse<(DateTime<Utc>, K)>>,
 }
 
-impl<K, V> Default for Shelf<K, V>
+impl<K, V> Default for ExpiringMap<K, V>
 where
     K: Ord,
 {
@@ -43,7 +42,7 @@ where
     }
 }
 
-impl<K: Clone + Eq + Hash + Ord, V> Shelf<K, V> {
+impl<K: Clone + Eq + Hash + Ord, V> ExpiringMap<K, V> {
     fn get_mut(&mut self, key: &K, now: DateTime<Utc>) -> Option<(DateTime<Utc>, &mut V)> {
         self.entries.get_mut(key).filter(|(until, _)| now < *until).map(|(until, value)| (*until, value))
     }
@@ -68,35 +67,35 @@ impl<K: Clone + Eq + Hash + Ord, V> Shelf<K, V> {
 }
 
 #[derive(Default)]
-struct Shelves {
-    attempts: Shelf<AttemptId, Attempt>,
-    /// Whether each has yet to be consumed.
-    tickets: Shelf<[u8; SECRET_LEN], bool>,
-    sessions: Shelf<SessionId, ()>,
-    permits: Shelf<(String, u32), ()>,
+struct Records {
+    attempts: ExpiringMap<AttemptId, Attempt>,
+    /// The value is `true` until the ticket is consumed.
+    tickets: ExpiringMap<[u8; SECRET_LEN], bool>,
+    sessions: ExpiringMap<SessionId, ()>,
+    permits: ExpiringMap<(String, u32), ()>,
 }
 
-/// The store in the process's own memory.
+/// The store in the process's memory.
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     changes: broadcast::Sender<Change>,
-    shelves: Mutex<Shelves>,
+    records: Mutex<Records>,
 }
 
 impl MemoryStore {
-    /// An empty store, whose entries end by `clock`.
+    /// An empty store whose entries expire by `clock`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, changes: broadcast::Sender::new(CHANGES_KEPT), shelves: Mutex::default() }
+        Self { clock, changes: broadcast::Sender::new(CHANGES_KEPT), records: Mutex::default() }
     }
 
-    /// The shelves, with the time. Nothing in here panics half-way, so a poisoned lock guards sound data.
-    fn shelves(&self) -> (MutexGuard<'_, Shelves>, DateTime<Utc>) {
-        (self.shelves.lock().unwrap_or_else(PoisonError::into_inner), self.clock.now())
+    /// The records and the time. No operation panics half-way, so the data behind a poisoned lock is sound.
+    fn lock(&self) -> (MutexGuard<'_, Records>, DateTime<Utc>) {
+        (self.records.lock().unwrap_or_else(PoisonError::into_inner), self.clock.now())
     }
 
     fn publish(&self, id: AttemptId) {
-        // No receiver is no error.
+        // Fails if nobody is subscribed.
         let _ = self.changes.send(Change::Attempt(id));
     }
 
@@ -105,8 +104,8 @@ impl MemoryStore {
         id: AttemptId,
         transition: impl FnOnce(Attempt) -> Result<(Attempt, T), Refusal>,
     ) -> Result<(Stepped, T), Refusal> {
-        let (mut shelves, clock) = self.shelves();
-        let (_, kept) = shelves.attempts.get_mut(&id, clock).ok_or(Refusal::Lost)?;
+        let (mut records, clock) = self.lock();
+        let (_, kept) = records.attempts.get_mut(&id, clock).ok_or(Refusal::Lost)?;
         let (next, result) = transition(kept.clone())?;
         let changed = *kept != next;
         if changed {
@@ -125,21 +124,13 @@ impl MemoryStore {
     }
 }
 
-/// A link whose times are whole seconds.
+/// The link with its times in whole seconds.
 fn whole(link: &LinkState) -> LinkState {
     LinkState {
         nonce: link.nonce,
         expires_at: whole_seconds(link.expires_at),
         resend_after: whole_seconds(link.resend_after),
     }
-}
-
-/// `now + keep_for`; what is longer than time itself ends with it.
-fn after(now: DateTime<Utc>, keep_for: Duration) -> DateTime<Utc> {
-    TimeDelta::from_std(keep_for)
-        .ok()
-        .and_then(|keep_for| now.checked_add_signed(keep_for))
-        .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 #[async_trait]
@@ -151,8 +142,8 @@ impl AttemptStore for MemoryStore {
         keep_until: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<Created, Unavailable> {
-        let (mut shelves, clock) = self.shelves();
-        if let Some((_, there)) = shelves.attempts.get_mut(&id, clock) {
+        let (mut records, clock) = self.lock();
+        if let Some((_, there)) = records.attempts.get_mut(&id, clock) {
             if there.nonce == attempt.nonce {
                 return Ok(Created::Fresh);
             }
@@ -164,34 +155,36 @@ impl AttemptStore for MemoryStore {
         let LinkState { nonce, expires_at, resend_after } = whole(&attempt.link());
         let (created_at, ends_at) = (whole_seconds(attempt.created_at), whole_seconds(attempt.ends_at));
         let attempt = Attempt { nonce, created_at, expires_at, ends_at, resend_after, ..attempt.clone() };
-        shelves.attempts.put(id, attempt, clock + (keep_until - now), clock);
+        records.attempts.put(id, attempt, clock + (keep_until - now), clock);
         Ok(Created::Fresh)
     }
 
     async fn mail_accepted(&self, id: AttemptId, nonce: &Nonce) -> Result<(), Unavailable> {
-        // A lost attempt or a newer link is no error.
+        // A lost attempt or a newer link is not an error.
         let _ = self.plain_step(id, |attempt| attempt.mail_accepted(nonce));
         Ok(())
     }
 
     async fn discard(&self, id: AttemptId, nonce: &Nonce) -> Result<(), Unavailable> {
-        let (mut shelves, clock) = self.shelves();
-        if shelves.attempts.get_mut(&id, clock).is_some_and(|(_, there)| there.nonce == *nonce) {
-            shelves.attempts.entries.remove(&id);
+        let (mut records, clock) = self.lock();
+        if records.attempts.get_mut(&id, clock).is_some_and(|(_, there)| there.nonce == *nonce) {
+            records.attempts.entries.remove(&id);
             self.publish(id);
         }
         Ok(())
     }
 
     async fn read(&self, id: AttemptId) -> Result<Option<Attempt>, Unavailable> {
-        let (mut shelves, clock) = self.shelves();
-        Ok(shelves.attempts.get_mut(&id, clock).map(|(_, attempt)| attempt.clone()))
+        let (mut records, clock) = self.lock();
+        Ok(records.attempts.get_mut(&id, clock).map(|(_, attempt)| attempt.clone()))
     }
 
     async fn read_many(&self, ids: &[AttemptId]) -> Result<Vec<Option<Attempt>>, Unavailable> {
-        let (mut shelves, clock) = self.shelves();
-        let mut read = |id| shelves.attempts.get_mut(id, clock).map(|(_, attempt)| attempt.clone());
-        Ok(ids.iter().map(&mut read).collect())
+        let (mut records, clock) = self.lock();
+        Ok(ids
+            .iter()
+            .map(|id| records.attempts.get_mut(id, clock).map(|(_, attempt)| attempt.clone()))
+            .collect())
     }
 
     async fn settle(
@@ -271,16 +264,16 @@ impl AttemptStore for MemoryStore {
 #[async_trait]
 impl TicketStore for MemoryStore {
     async fn put_ticket(&self, nonce: &Nonce, keep_for: Duration) -> Result<(), Unavailable> {
-        let (mut shelves, clock) = self.shelves();
-        if shelves.tickets.get_mut(nonce.as_bytes(), clock).is_none() {
-            shelves.tickets.put(*nonce.as_bytes(), true, after(clock, keep_for), clock);
+        let (mut records, clock) = self.lock();
+        if records.tickets.get_mut(nonce.as_bytes(), clock).is_none() {
+            records.tickets.put(*nonce.as_bytes(), true, saturating_add(clock, keep_for), clock);
         }
         Ok(())
     }
 
     async fn consume_ticket(&self, nonce: &Nonce) -> Result<bool, Unavailable> {
-        let (mut shelves, clock) = self.shelves();
-        let there = shelves.tickets.get_mut(nonce.as_bytes(), clock);
+        let (mut records, clock) = self.lock();
+        let there = records.tickets.get_mut(nonce.as_bytes(), clock);
         Ok(there.is_some_and(|(_, unspent)| std::mem::take(unspent)))
     }
 }
@@ -288,38 +281,38 @@ impl TicketStore for MemoryStore {
 #[async_trait]
 impl SessionStore for MemoryStore {
     async fn end_session(&self, id: SessionId, keep_for: Duration) -> Result<(), Unavailable> {
-        let (mut shelves, clock) = self.shelves();
-        shelves.sessions.put(id, (), after(clock, keep_for), clock);
+        let (mut records, clock) = self.lock();
+        records.sessions.put(id, (), saturating_add(clock, keep_for), clock);
         Ok(())
     }
 
     async fn session_ended(&self, id: SessionId) -> Result<bool, Unavailable> {
-        let (mut shelves, clock) = self.shelves();
-        Ok(shelves.sessions.get_mut(&id, clock).is_some())
+        let (mut records, clock) = self.lock();
+        Ok(records.sessions.get_mut(&id, clock).is_some())
     }
 }
 
 #[async_trait]
 impl PermitStore for MemoryStore {
     async fn take_permit(&self, hash: &str, slot: u32, window: Duration) -> Result<bool, Unavailable> {
-        let (mut shelves, clock) = self.shelves();
+        let (mut records, clock) = self.lock();
         let permit = (hash.to_owned(), slot);
-        let free = shelves.permits.get_mut(&permit, clock).is_none();
+        let free = records.permits.get_mut(&permit, clock).is_none();
         if free {
-            shelves.permits.put(permit, (), after(clock, window), clock);
+            records.permits.put(permit, (), saturating_add(clock, window), clock);
         }
         Ok(free)
     }
 
     async fn release_permit(&self, hash: &str, slot: u32) -> Result<(), Unavailable> {
-        let (mut shelves, _) = self.shelves();
-        shelves.permits.entries.remove(&(hash.to_owned(), slot));
+        let (mut records, _) = self.lock();
+        records.permits.entries.remove(&(hash.to_owned(), slot));
         Ok(())
     }
 
     async fn permit_taken(&self, hash: &str, slot: u32) -> Result<Option<Duration>, Unavailable> {
-        let (mut shelves, clock) = self.shelves();
-        let taken = shelves.permits.get_mut(&(hash.to_owned(), slot), clock);
+        let (mut records, clock) = self.lock();
+        let taken = records.permits.get_mut(&(hash.to_owned(), slot), clock);
         Ok(taken.and_then(|(until, ())| (until - clock).to_std().ok()))
     }
 }

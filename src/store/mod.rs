@@ -1,13 +1,13 @@
-//! What is remembered between requests: single-use nonces and the status of pending attempts. Nothing else.
+//! The state between requests: single-use nonces, the status of pending attempts, ended sessions and mail permits.
 //!
-//! One trait per kind of record, one verb per atomic step; never a read followed by a write. Records name nobody: they
-//! hold ids, nonces, keyed hashes and times. The store knows nothing of tokens, mail or HTTP.
+//! One trait per kind of record, one operation per atomic step, never a read followed by a write. Ids, nonces, keyed hashes
+//! and times are all that it stores: nothing identifies a person.
 
+mod keys;
 pub mod measured;
 pub mod memory;
 pub mod redis;
 
-use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,31 +18,24 @@ use crate::domain::attempt::{Attempt, CodeEntered, LinkState, Refusal, SignedIn,
 use crate::domain::ids::{AttemptId, SessionId};
 use crate::domain::secret::{ConfirmationId, Nonce};
 
-/// How many changes a receiver of [`AttemptStore::changes`] may lag behind.
+/// How many changes a receiver of [`AttemptStore::changes`] may fall behind.
 const CHANGES_KEPT: usize = 4096;
 
-/// The store did not answer, or not in time, or not sensibly. Whether a change was made is unknown: every verb
-/// may be repeated.
-#[derive(Debug)]
+/// The store did not answer, not in time, or not intelligibly. Whether it made a change is unknown; every operation may
+/// be repeated.
+#[derive(thiserror::Error, Debug)]
+#[error("the store is unavailable: {reason}")]
 pub struct Unavailable {
-    /// What the client library said, for the log; holds no key, value or password.
+    /// The client library's reason, for the log. Contains no key, value or password.
     pub reason: String,
 }
 
-impl fmt::Display for Unavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the store is unavailable: {}", self.reason)
-    }
-}
-
-impl std::error::Error for Unavailable {}
-
-/// Why a step was not taken.
+/// Why a step failed.
 #[derive(Debug)]
 pub enum StepError {
     /// The rules of [`crate::domain::attempt`] forbid it.
     Refused(Refusal),
-    /// The store did not answer.
+    /// The store is unavailable.
     Unavailable(Unavailable),
 }
 
@@ -58,34 +51,34 @@ impl From<Unavailable> for StepError {
     }
 }
 
-/// An attempt after a step that may be repeated.
+/// The result of a step that may be repeated.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Stepped {
-    /// As it is now.
+    /// The attempt after the step.
     pub attempt: Attempt,
-    /// Whether this very step made it so, and not an earlier one that this repeats.
+    /// Whether this step made the change; `false` if it repeats an earlier one.
     pub changed: bool,
 }
 
-/// What came of creating an attempt.
+/// The result of creating an attempt.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Created {
-    /// It is there now, and was not before.
+    /// The attempt is new.
     Fresh,
-    /// It was there before, like this (the same idempotency key).
+    /// The attempt existed before, as this (the same idempotency key).
     Exists(Attempt),
 }
 
-/// Something changed.
+/// A change that the store publishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// This attempt.
+    /// This attempt changed.
     Attempt(AttemptId),
-    /// Perhaps anything: the subscription was lost for a while.
+    /// Any attempt may have changed: the subscription was interrupted.
     Anything,
 }
 
-/// The store. All verbs are atomic over all replicas, and keep times as whole seconds.
+/// The store. All operations are atomic over all replicas, and store times as whole seconds.
 #[async_trait]
 pub trait Store: AttemptStore + TicketStore + SessionStore + PermitStore {
     /// Checks that the store answers.
@@ -95,9 +88,9 @@ pub trait Store: AttemptStore + TicketStore + SessionStore + PermitStore {
 /// Attempts that wait to be confirmed, redeemed or forgotten.
 #[async_trait]
 pub trait AttemptStore: Send + Sync {
-    /// Writes a new attempt, kept until `keep_until`; leaves one that is there as it is. One that was abandoned
-    /// ([`Attempt::is_abandoned`]) is replaced, which publishes; so is one that the store cannot vouch for. One
-    /// with the same nonce is this very creation, repeated: [`Created::Fresh`].
+    /// Stores a new attempt until `keep_until`, unless the id exists. An abandoned attempt ([`Attempt::is_abandoned`]) is
+    /// replaced, which publishes; so is one that the store cannot vouch for. An attempt with the same nonce means that this
+    /// call repeats its creation: [`Created::Fresh`].
     async fn create(
         &self,
         id: AttemptId,
@@ -106,19 +99,19 @@ pub trait AttemptStore: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Created, Unavailable>;
 
-    /// [`Attempt::mail_accepted`]; publishes when something changed. A lost attempt or a newer link is no error.
+    /// [`Attempt::mail_accepted`]; publishes a change. A lost attempt or a newer link is not an error.
     async fn mail_accepted(&self, id: AttemptId, nonce: &Nonce) -> Result<(), Unavailable>;
 
-    /// Forgets an attempt whose first mail could not be sent, if `nonce` is still its newest. Publishes.
+    /// Deletes an attempt whose first mail could not be sent, if `nonce` is still its newest. Publishes.
     async fn discard(&self, id: AttemptId, nonce: &Nonce) -> Result<(), Unavailable>;
 
-    /// The attempt; `None` when it is not there, or the store cannot vouch for it.
+    /// The attempt; `None` if it does not exist or the store cannot vouch for it.
     async fn read(&self, id: AttemptId) -> Result<Option<Attempt>, Unavailable>;
 
-    /// The same for many, in one pipelined batch, in order.
+    /// [`AttemptStore::read`] for many ids in one pipelined batch, in order.
     async fn read_many(&self, ids: &[AttemptId]) -> Result<Vec<Option<Attempt>>, Unavailable>;
 
-    /// [`Attempt::settle`]; publishes when something changed.
+    /// [`Attempt::settle`]; publishes a change.
     async fn settle(
         &self,
         id: AttemptId,
@@ -128,12 +121,12 @@ pub trait AttemptStore: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Stepped, StepError>;
 
-    /// [`Attempt::show_code`]; publishes when something changed.
+    /// [`Attempt::show_code`]; publishes a change.
     async fn show_code(&self, id: AttemptId, nonce: &Nonce, now: DateTime<Utc>)
     -> Result<Attempt, StepError>;
 
-    /// [`Attempt::enter_code`]; publishes when something changed. A wrong code whose outcome is unknown may cost
-    /// another try when repeated; the right one may not.
+    /// [`Attempt::enter_code`]; publishes a change. Repeating a wrong code after [`Unavailable`] may cost
+    /// another try; repeating the right one costs none.
     async fn enter_code(
         &self,
         id: AttemptId,
@@ -143,11 +136,11 @@ pub trait AttemptStore: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<(Attempt, CodeEntered), StepError>;
 
-    /// [`Attempt::cancel`]; publishes when something changed.
+    /// [`Attempt::cancel`]; publishes a change.
     async fn cancel(&self, id: AttemptId, now: DateTime<Utc>) -> Result<Stepped, StepError>;
 
-    /// [`Attempt::replace_link`]; publishes when something changed. Gives the attempt as it is now, and the link that was replaced.
-    /// When its outcome is unknown, a repetition may be refused as too soon.
+    /// [`Attempt::replace_link`]; publishes a change. Returns the attempt and the replaced link. After [`Unavailable`], a
+    /// repetition may be refused as too soon.
     async fn replace_link(
         &self,
         id: AttemptId,
@@ -155,7 +148,7 @@ pub trait AttemptStore: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<(Attempt, LinkState), StepError>;
 
-    /// [`Attempt::restore_link`]; publishes when something changed.
+    /// [`Attempt::restore_link`]; publishes a change.
     async fn restore_link(
         &self,
         id: AttemptId,
@@ -172,20 +165,20 @@ pub trait AttemptStore: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Attempt, StepError>;
 
-    /// Changes of attempts from now on, on any replica. All receivers share one subscription. Treat a receiver's lag
-    /// as [`Change::Anything`].
+    /// Subscribes to future changes on all replicas. All receivers share one subscription. A receiver that falls behind
+    /// must treat that as [`Change::Anything`].
     fn changes(&self) -> broadcast::Receiver<Change>;
 }
 
 /// The nonces of tickets.
 #[async_trait]
 pub trait TicketStore: Send + Sync {
-    /// Allow-lists the nonce of a ticket for this long. One that was there before, consumed or not, is left as it
-    /// is, so that a command delayed on its way brings no consumed ticket back.
+    /// Allow-lists the nonce of a ticket for this long. An existing nonce, consumed or not, is left unchanged, so that a
+    /// delayed command cannot revive a consumed ticket.
     async fn put_ticket(&self, nonce: &Nonce, keep_for: Duration) -> Result<(), Unavailable>;
 
-    /// Consumes the nonce of a ticket: `true` once, for a nonce that is there and vouched for. When the outcome is
-    /// unknown, the repetition may get `false`: the ticket is then spent, never doubled.
+    /// Consumes the nonce of a ticket: returns `true` once, if the nonce exists and the store can vouch for it. After
+    /// [`Unavailable`], a repetition may return `false`: the ticket is then lost, but never used twice.
     async fn consume_ticket(&self, nonce: &Nonce) -> Result<bool, Unavailable>;
 }
 
@@ -195,20 +188,20 @@ pub trait SessionStore: Send + Sync {
     /// Marks a session as ended for this long.
     async fn end_session(&self, id: SessionId, keep_for: Duration) -> Result<(), Unavailable>;
 
-    /// Whether the session was ended.
+    /// Whether the session has ended.
     async fn session_ended(&self, id: SessionId) -> Result<bool, Unavailable>;
 }
 
 /// Permits to send mails.
 #[async_trait]
 pub trait PermitStore: Send + Sync {
-    /// Takes the issuance permit `slot` of `hash` for `window`: `true` when it was free. When the outcome is
-    /// unknown, the repetition may get `false`.
+    /// Takes the permit `slot` of `hash` for `window`: `true` if it was free. After [`Unavailable`], a repetition may return
+    /// `false`.
     async fn take_permit(&self, hash: &str, slot: u32, window: Duration) -> Result<bool, Unavailable>;
 
-    /// Gives an issuance permit back that was taken for nothing.
+    /// Returns an unused permit.
     async fn release_permit(&self, hash: &str, slot: u32) -> Result<(), Unavailable>;
 
-    /// How long until the issuance permit `slot` of `hash` is free again; `None` when it is free.
+    /// How long until the permit `slot` of `hash` is free again; `None` if it is free.
     async fn permit_taken(&self, hash: &str, slot: u32) -> Result<Option<Duration>, Unavailable>;
 }

@@ -30,6 +30,7 @@ use self::options::Target;
 pub use self::options::{InvalidOptions, RedisOptions};
 use self::record::{Garbled, Reply, encode, flag, seconds, signed_in};
 use self::scripts::Script;
+use super::keys::RecordKey;
 use super::{
     AttemptStore, CHANGES_KEPT, Change, Created, PermitStore, SessionStore, StepError, Stepped, Store,
     TicketStore, Unavailable,
@@ -66,7 +67,7 @@ impl RedisStore {
         args: &[&str],
     ) -> Result<Reply, Unavailable> {
         let args = [&[self.fence], args].concat();
-        Ok(Reply::read(&self.link.run(script, &attempt_key(id), &args).await?)?)
+        Ok(Reply::read(&self.link.run(script, &RecordKey::Attempt(id).to_string(), &args).await?)?)
     }
 
     /// Runs a script whose success is the attempt as it then is.
@@ -102,7 +103,7 @@ impl RedisStore {
         args: &[&str],
     ) -> Result<bool, Unavailable> {
         let args = [&[self.fence], args].concat();
-        match Reply::read(&self.link.run(script, &format!("lg:t:{}", nonce.encode()), &args).await?)? {
+        match Reply::read(&self.link.run(script, &RecordKey::Ticket(nonce).to_string(), &args).await?)? {
             Reply::Word(word) if word == "ok" => Ok(true),
             Reply::Refused(Refusal::Lost) => Ok(false),
             _ => Err(Garbled.into()),
@@ -114,21 +115,6 @@ impl From<Garbled> for Unavailable {
     fn from(_: Garbled) -> Self {
         Self { reason: "the reply was not understood".to_owned() }
     }
-}
-
-/// A key that is never there.
-const PING_KEY: &str = "lg:s:";
-
-fn attempt_key(id: AttemptId) -> String {
-    format!("lg:a:{}", id.uuid().simple())
-}
-
-fn session_key(id: SessionId) -> String {
-    format!("lg:s:{}", id.uuid().simple())
-}
-
-fn permit_key(hash: &str, slot: u32) -> String {
-    format!("lg:p:{hash}:{slot}")
 }
 
 /// A time to live in milliseconds. Redis takes none below one, and none beyond 2^63.
@@ -171,7 +157,7 @@ impl AttemptStore for RedisStore {
     }
 
     async fn read_many(&self, ids: &[AttemptId]) -> Result<Vec<Option<Attempt>>, Unavailable> {
-        let keys: Vec<String> = ids.iter().copied().map(attempt_key).collect();
+        let keys: Vec<String> = ids.iter().map(|id| RecordKey::Attempt(*id).to_string()).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let replies = self.link.run_on_each(&scripts::READ, &keys, &[self.fence]).await?;
         replies.iter().map(|reply| found(Reply::read(reply)?)).collect()
@@ -287,12 +273,12 @@ impl TicketStore for RedisStore {
 #[async_trait]
 impl SessionStore for RedisStore {
     async fn end_session(&self, id: SessionId, keep_for: Duration) -> Result<(), Unavailable> {
-        let (mut set, key) = (redis::cmd("SET"), session_key(id));
+        let (mut set, key) = (redis::cmd("SET"), RecordKey::Session(id).to_string());
         self.link.query(set.arg(&key).arg("1").arg("PX").arg(millis(keep_for)), &key, true).await
     }
 
     async fn session_ended(&self, id: SessionId) -> Result<bool, Unavailable> {
-        let key = session_key(id);
+        let key = RecordKey::Session(id).to_string();
         self.link.query(redis::cmd("EXISTS").arg(&key), &key, true).await
     }
 }
@@ -300,20 +286,20 @@ impl SessionStore for RedisStore {
 #[async_trait]
 impl PermitStore for RedisStore {
     async fn take_permit(&self, hash: &str, slot: u32, window: Duration) -> Result<bool, Unavailable> {
-        let (mut set, key) = (redis::cmd("SET"), permit_key(hash, slot));
+        let (mut set, key) = (redis::cmd("SET"), RecordKey::Permit(hash, slot).to_string());
         set.arg(&key).arg("1").arg("NX").arg("PX").arg(millis(window));
         let taken: Option<String> = self.link.query(&set, &key, false).await?;
         Ok(taken.is_some())
     }
 
     async fn release_permit(&self, hash: &str, slot: u32) -> Result<(), Unavailable> {
-        let key = permit_key(hash, slot);
+        let key = RecordKey::Permit(hash, slot).to_string();
         let _: u64 = self.link.query(redis::cmd("DEL").arg(&key), &key, true).await?;
         Ok(())
     }
 
     async fn permit_taken(&self, hash: &str, slot: u32) -> Result<Option<Duration>, Unavailable> {
-        let key = permit_key(hash, slot);
+        let key = RecordKey::Permit(hash, slot).to_string();
         let left: i64 = self.link.query(redis::cmd("PTTL").arg(&key), &key, true).await?;
         // Negative when there is no such key; zero in its last millisecond.
         Ok(u64::try_from(left).ok().map(|left| Duration::from_millis(left.max(1))))
@@ -324,7 +310,8 @@ impl PermitStore for RedisStore {
 impl Store for RedisStore {
     async fn ping(&self) -> Result<(), Unavailable> {
         // Not PING, which a node that has lost its cluster answers too.
-        let _: u64 = self.link.query(redis::cmd("EXISTS").arg(PING_KEY), PING_KEY, true).await?;
+        let key = RecordKey::Absent.to_string();
+        let _: u64 = self.link.query(redis::cmd("EXISTS").arg(&key), &key, true).await?;
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
-//! Signs and checks compact JWS, as strictly as RFC 8725 asks for: everything must be exactly what the token's
-//! type expects.
+//! Signs and checks compact JWS, as strictly as RFC 8725 demands: every part must be exactly what the token's type
+//! expects.
 
 use std::sync::Arc;
 
@@ -9,50 +9,14 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::TokenError;
+use super::kind::{TokenError, TokenType};
 use super::ring::{Ring, RingKey};
 
-/// Longest token that is looked at, in bytes. An attempt token has 5.5 kB when the redirect URL (2048), the address as
-/// it was typed (1024) and the subject (255) are all as long as they may be.
+/// The longest token that is checked, in bytes. An attempt token has 5.5 kB if its redirect URL (2048 bytes), typed
+/// address (1024) and subject (255) all have their maximum length.
 pub const MAX_TOKEN_LEN: usize = 8192;
 
-/// What a token is for. Each type has its own `typ` (RFC 8725, section 3.11) and, inside linkgate, its own key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TokenType {
-    /// In the mailed URL.
-    Link,
-    /// The requester polls with it.
-    Attempt,
-    /// Handed to an application's back end through the redirect.
-    Ticket,
-    /// Renews session tokens.
-    Renewal,
-    /// Verified by applications (RFC 9068 names its `typ`).
-    Session,
-    /// Proves to applications that an address was verified.
-    EmailProof,
-}
-
-impl TokenType {
-    /// All types.
-    pub const ALL: [Self; 6] =
-        [Self::Link, Self::Attempt, Self::Ticket, Self::Renewal, Self::Session, Self::EmailProof];
-
-    /// The `typ` in its header.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Link => "link+jwt",
-            Self::Attempt => "attempt+jwt",
-            Self::Ticket => "ticket+jwt",
-            Self::Renewal => "renewal+jwt",
-            Self::Session => "at+jwt",
-            Self::EmailProof => "email-proof+jwt",
-        }
-    }
-}
-
-/// The only header parameters that there may be.
+/// The only header parameters that a token may have.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StrictHeader {
@@ -61,13 +25,13 @@ struct StrictHeader {
     kid: String,
 }
 
-/// Claims that every token has.
+/// The claims that every token has.
 pub(super) trait Timed {
     fn issued_at(&self) -> i64;
     fn expires_at(&self) -> i64;
 }
 
-/// A token whose signature and form are right.
+/// A token with a valid signature and form.
 pub(super) struct Checked<'r, T> {
     pub(super) claims: T,
     pub(super) key: &'r Arc<RingKey>,
@@ -76,18 +40,18 @@ pub(super) struct Checked<'r, T> {
 }
 
 impl<T> Checked<'_, T> {
-    /// The token, unless `now` is at or after its `exp`.
+    /// The token, or [`TokenError::Expired`] if `now` is at or after `exp`.
     pub(super) fn unexpired(self, now: DateTime<Utc>) -> Result<Self, TokenError> {
         if now < self.expires_at { Ok(self) } else { Err(TokenError::Expired) }
     }
 }
 
-/// Signs `claims` with the active key.
+/// Signs `claims` with this key.
 pub(super) fn sign<T: Serialize>(key: &RingKey, typ: TokenType, claims: &T) -> String {
-    // Claims are of our own making, so writing them cannot fail; a token without any would be refused everywhere.
+    // Our own claims always serialise; a token without claims would be rejected everywhere.
     let json = serde_json::to_vec(claims).unwrap_or_default();
     let header = key.header(typ);
-    // Room for the signature, too.
+    // Includes room for the signature.
     let mut message = String::with_capacity(header.len() + json.len() * 4 / 3 + 96);
     message.push_str(header);
     message.push('.');
@@ -95,11 +59,11 @@ pub(super) fn sign<T: Serialize>(key: &RingKey, typ: TokenType, claims: &T) -> S
     key.pair(typ).sign(message)
 }
 
-/// Checks the form, the header, the signature and the claims, in this order; not the expiry, which
-/// [`Checked::unexpired`] does, nor what the claims say, which is left to each type.
+/// Checks the form, the header, the signature and the claims' types, in this order. [`Checked::unexpired`] checks the
+/// expiry; each token type checks the values of its claims.
 ///
-/// Only public signatures are left to jsonwebtoken: its own check of claims reads the system's clock, takes the wrong
-/// JSON types for absent, and parses each part again.
+/// Only public signatures are left to jsonwebtoken: its validation of claims reads the system's clock, treats claims of
+/// a wrong JSON type as absent, and parses each part again.
 pub(super) fn check<'r, T: DeserializeOwned + Timed>(
     ring: &'r Ring,
     typ: TokenType,
@@ -114,7 +78,7 @@ pub(super) fn check<'r, T: DeserializeOwned + Timed>(
     if payload.contains('.') {
         return Err(invalid);
     }
-    // As we write it, or else as strictly as the claims.
+    // The header is nearly always byte for byte ours; any other spelling is parsed.
     let key = match ring.iter().find(|key| key.header(typ) == header) {
         Some(key) => key,
         None => other_header(ring, typ, header)?,
@@ -131,7 +95,7 @@ pub(super) fn check<'r, T: DeserializeOwned + Timed>(
     Ok(Checked { claims, key, issued_at, expires_at })
 }
 
-/// The key that a header names which is not written as ours are.
+/// The key of a header that is spelled differently from ours.
 fn other_header<'r>(ring: &'r Ring, typ: TokenType, header: &str) -> Result<&'r Arc<RingKey>, TokenError> {
     let header: StrictHeader = object(header)?;
     let key = ring.find(&header.kid).ok_or(TokenError::Invalid)?;
@@ -142,10 +106,10 @@ fn other_header<'r>(ring: &'r Ring, typ: TokenType, header: &str) -> Result<&'r 
     }
 }
 
-/// Reads canonical base64url of a JSON object.
+/// Reads a JSON object in canonical base64url.
 fn object<T: DeserializeOwned>(part: &str) -> Result<T, TokenError> {
-    let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Invalid)?;
-    // To serde, a JSON array of the fields' values would do for a struct.
+    let json = URL_SAFE_NO_PAD.decode(part)?;
+    // serde would accept a JSON array of the fields' values for a struct.
     if json.first() != Some(&b'{') {
         return Err(TokenError::Invalid);
     }

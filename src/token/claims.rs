@@ -1,11 +1,11 @@
-//! The claims on the wire (the design's section 3). Unknown and repeated claims are refused.
+//! The claims on the wire (docs/architecture.md, "Tokens"). Unknown and repeated claims are rejected.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::check::Timed;
 use crate::domain::policy::{CrossDevice, Purpose};
 
-/// A claim that may be left out, and is not `null` when it is there.
+/// An optional claim that may be absent but not `null`.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
@@ -19,10 +19,8 @@ macro_rules! timed {
     )*};
 }
 
-/// What link and attempt tokens say of the attempt.
-///
-/// `xd`, `tk` and `sub` stand there only when a back end asked for them; the rest of what a resent link needs
-/// travels in the attempt token too, since nothing of it is in the store.
+/// The claims of link and attempt tokens. `xd`, `tk` and `sub` are present only if a back end (or, for `sub`, a session)
+/// set them. The attempt token carries everything that a resent link needs, since none of it is in the store.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AttemptClaims {
@@ -87,7 +85,7 @@ pub(super) enum Audience {
 }
 
 impl Audience {
-    /// Whether one of these is meant.
+    /// Whether the token is for one of these.
     pub(super) fn names_one_of(&self, accepted: &[String]) -> bool {
         match self {
             Self::One(one) => accepted.contains(one),

@@ -1,4 +1,4 @@
-//! The tokens that linkgate alone reads: link, attempt, ticket and renewal.
+//! The tokens that only linkgate reads: link, attempt, ticket and renewal.
 
 use std::time::Duration;
 
@@ -6,18 +6,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 
-use super::check::{TokenType, check, sign};
+use super::check::{check, sign};
 use super::claims::{AttemptClaims, RenewalClaims, TicketClaims};
+use super::keyed::{KeyHandle, NetworkHash};
+use super::kind::{TokenError, TokenType};
 use super::ring::RingKey;
-use super::{
-    AttemptGrant, Identity, KeyHandle, Link, NetworkHash, Particulars, Renewal, Ticket, TokenError, Tokens,
-    after, seal,
-};
+use super::seal::{open_address, seal_address};
+use super::tokens::Tokens;
+use super::types::{AttemptGrant, Identity, Link, Particulars, Renewal, Ticket};
 use crate::domain::email::{EmailAddress, TypedAddress};
 use crate::domain::ids::{AttemptId, Subject};
 use crate::domain::locale::Locale;
 use crate::domain::policy::Purpose;
 use crate::domain::secret::{Fingerprint, Nonce};
+use crate::domain::time::saturating_add;
 
 impl Tokens {
     /// Mints the token of a mailed link.
@@ -29,14 +31,13 @@ impl Tokens {
         issued_at: DateTime<Utc>,
         expires_at: DateTime<Utc>,
     ) -> String {
-        let key = self.ring.load().active().clone();
+        let key = self.signing_key();
         let jti = nonce.encode();
-        let email = particulars.email.canonical().as_str();
-        let em = seal::seal(&key.seal, context(TokenType::Link, &jti).as_bytes(), email);
+        let em = seal_address(&key, TokenType::Link, &jti, particulars.email.canonical().as_str());
         sign(&key, TokenType::Link, &attempt_claims(particulars, Some(jti), em, issued_at, expires_at))
     }
 
-    /// Checks the form and the signature of a link, not its expiry: an expired link may still ask for a new one.
+    /// Checks the form and the signature of a link, but not its expiry: the page of an expired link can send a new one.
     ///
     /// # Errors
     /// [`TokenError::Invalid`].
@@ -44,11 +45,9 @@ impl Tokens {
         let ring = self.ring.load();
         let checked = check::<AttemptClaims>(&ring, TokenType::Link, token)?;
         let jti = checked.claims.jti.as_deref().ok_or(TokenError::Invalid)?;
-        let nonce = Nonce::decode(jti).map_err(|_| TokenError::Invalid)?;
-        let context = context(TokenType::Link, jti);
         Ok(Link {
-            particulars: particulars(&checked.claims, checked.key, &context)?,
-            nonce,
+            particulars: particulars(&checked.claims, checked.key, TokenType::Link, jti)?,
+            nonce: Nonce::decode(jti)?,
             key: KeyHandle(checked.key.clone()),
             issued_at: checked.issued_at,
             expires_at: checked.expires_at,
@@ -63,9 +62,9 @@ impl Tokens {
         issued_at: DateTime<Utc>,
         expires_at: DateTime<Utc>,
     ) -> String {
-        let key = self.ring.load().active().clone();
-        let context = context(TokenType::Attempt, &compact(&particulars.attempt));
-        let em = seal::seal(&key.seal, context.as_bytes(), particulars.email.as_typed());
+        let key = self.signing_key();
+        let aid = compact(&particulars.attempt);
+        let em = seal_address(&key, TokenType::Attempt, &aid, particulars.email.as_typed());
         sign(&key, TokenType::Attempt, &attempt_claims(particulars, None, em, issued_at, expires_at))
     }
 
@@ -79,9 +78,9 @@ impl Tokens {
         if checked.claims.jti.is_some() {
             return Err(TokenError::Invalid);
         }
-        let context = context(TokenType::Attempt, &checked.claims.aid);
+        let aid = &checked.claims.aid;
         Ok(AttemptGrant {
-            particulars: particulars(&checked.claims, checked.key, &context)?,
+            particulars: particulars(&checked.claims, checked.key, TokenType::Attempt, aid)?,
             issued_at: checked.issued_at,
             expires_at: checked.expires_at,
         })
@@ -97,23 +96,22 @@ impl Tokens {
         nonce: &Nonce,
         lives: Duration,
     ) -> String {
-        let key = self.ring.load().active().clone();
+        let key = self.signing_key();
         let jti = nonce.encode();
-        let em = seal::seal(&key.seal, context(TokenType::Ticket, &jti).as_bytes(), identity.email.as_str());
         let claims = TicketClaims {
+            em: seal_address(&key, TokenType::Ticket, &jti, identity.email.as_str()),
             jti,
             aid: compact(&attempt),
-            em,
             pur: purpose,
             sid: identity.session.to_string(),
             sub: identity.subject.as_str().to_owned(),
             iat: identity.auth_time.timestamp(),
-            exp: after(identity.auth_time, lives).timestamp(),
+            exp: saturating_add(identity.auth_time, lives).timestamp(),
         };
         sign(&key, TokenType::Ticket, &claims)
     }
 
-    /// Checks a ticket; its nonce is still to be consumed.
+    /// Checks a ticket. The caller must still consume its nonce.
     ///
     /// # Errors
     /// [`TokenError`].
@@ -125,21 +123,20 @@ impl Tokens {
         if !claims.pur.signs_in() {
             return Err(TokenError::Invalid);
         }
-        let email =
-            seal::open(&checked.key.seal, context(TokenType::Ticket, &claims.jti).as_bytes(), &claims.em)?;
+        let email = open_address(checked.key, TokenType::Ticket, &claims.jti, &claims.em)?;
         Ok(Ticket {
-            nonce: Nonce::decode(&claims.jti).map_err(|_| TokenError::Invalid)?,
+            nonce: Nonce::decode(&claims.jti)?,
             identity: Identity {
-                session: claims.sid.parse().map_err(|_| TokenError::Invalid)?,
-                subject: Subject::parse(&claims.sub).map_err(|_| TokenError::Invalid)?,
-                email: EmailAddress::from_canonical(&email).map_err(|_| TokenError::Invalid)?,
+                session: claims.sid.parse()?,
+                subject: Subject::parse(&claims.sub)?,
+                email: EmailAddress::from_canonical(&email)?,
                 auth_time: checked.issued_at,
                 cross_device: false,
             },
         })
     }
 
-    /// Mints a renewal token that ends `max_age` after the authentication.
+    /// Mints a renewal token that expires `max_age` after the authentication.
     #[must_use]
     pub fn mint_renewal(
         &self,
@@ -148,18 +145,17 @@ impl Tokens {
         max_age: Duration,
         now: DateTime<Utc>,
     ) -> String {
-        let key = self.ring.load().active().clone();
+        let key = self.signing_key();
         let sid = identity.session.to_string();
-        let em = seal::seal(&key.seal, context(TokenType::Renewal, &sid).as_bytes(), identity.email.as_str());
         let claims = RenewalClaims {
+            em: seal_address(&key, TokenType::Renewal, &sid, identity.email.as_str()),
             sid,
             sub: identity.subject.as_str().to_owned(),
-            em,
             cfp: fingerprint.encode(),
             auth_time: identity.auth_time.timestamp(),
             xdev: identity.cross_device,
             iat: now.timestamp(),
-            exp: after(identity.auth_time, max_age).timestamp(),
+            exp: saturating_add(identity.auth_time, max_age).timestamp(),
         };
         sign(&key, TokenType::Renewal, &claims)
     }
@@ -172,36 +168,30 @@ impl Tokens {
         let ring = self.ring.load();
         let checked = check::<RenewalClaims>(&ring, TokenType::Renewal, token)?.unexpired(now)?;
         let claims = &checked.claims;
-        let email =
-            seal::open(&checked.key.seal, context(TokenType::Renewal, &claims.sid).as_bytes(), &claims.em)?;
+        let email = open_address(checked.key, TokenType::Renewal, &claims.sid, &claims.em)?;
         Ok(Renewal {
             identity: Identity {
-                session: claims.sid.parse().map_err(|_| TokenError::Invalid)?,
-                subject: Subject::parse(&claims.sub).map_err(|_| TokenError::Invalid)?,
-                email: EmailAddress::from_canonical(&email).map_err(|_| TokenError::Invalid)?,
+                session: claims.sid.parse()?,
+                subject: Subject::parse(&claims.sub)?,
+                email: EmailAddress::from_canonical(&email)?,
                 auth_time: DateTime::from_timestamp(claims.auth_time, 0).ok_or(TokenError::Invalid)?,
                 cross_device: claims.xdev,
             },
-            fingerprint: Fingerprint::decode(&claims.cfp).map_err(|_| TokenError::Invalid)?,
+            fingerprint: Fingerprint::decode(&claims.cfp)?,
             expires_at: checked.expires_at,
         })
     }
 }
 
-/// The associated data of a sealed address: bound to the token's type and id.
-fn context(typ: TokenType, id: &str) -> String {
-    format!("{} {id}", typ.as_str())
-}
-
-/// An attempt id in the 22 characters that tokens have room for.
+/// An attempt id in 22 characters instead of 36, since it is part of every mailed link.
 fn compact(id: &AttemptId) -> String {
     URL_SAFE_NO_PAD.encode(id.uuid().as_bytes())
 }
 
-/// Reads what [`compact`] wrote.
+/// Reads the result of [`compact`].
 fn expand(text: &str) -> Result<AttemptId, TokenError> {
-    // A UUID has as many bits as a nonce.
-    let bytes = Nonce::decode(text).map_err(|_| TokenError::Invalid)?;
+    // A UUID has as many bits as a nonce, and the same encoding.
+    let bytes = Nonce::decode(text)?;
     Ok(AttemptId::from_uuid(uuid::Uuid::from_bytes(*bytes.as_bytes())))
 }
 
@@ -230,28 +220,31 @@ fn attempt_claims(
     }
 }
 
-fn particulars(claims: &AttemptClaims, key: &RingKey, context: &str) -> Result<Particulars, TokenError> {
-    let invalid = TokenError::Invalid;
-    let network = claims.net.as_deref().map(|text| {
+/// The contents of the link or attempt token with this id.
+fn particulars(
+    claims: &AttemptClaims,
+    key: &RingKey,
+    typ: TokenType,
+    id: &str,
+) -> Result<Particulars, TokenError> {
+    let network = |text: &str| {
         let mut bytes = [0; 8];
-        match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
-            Ok(8) => Ok(NetworkHash(bytes)),
-            _ => Err(invalid),
-        }
-    });
-    let email = seal::open(&key.seal, context.as_bytes(), &claims.em)?;
+        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes);
+        if length == Ok(bytes.len()) { Ok(NetworkHash(bytes)) } else { Err(TokenError::Invalid) }
+    };
+    // Not `from_tag`, which also accepts other spellings of a language.
+    let locale = Locale::ALL.into_iter().find(|locale| locale.as_str() == claims.loc);
     Ok(Particulars {
         attempt: expand(&claims.aid)?,
-        email: TypedAddress::parse(&email).map_err(|_| invalid)?,
+        email: TypedAddress::parse(&open_address(key, typ, id, &claims.em)?)?,
         purpose: claims.pur,
-        fingerprint: claims.cfp.as_deref().map(Fingerprint::decode).transpose().map_err(|_| invalid)?,
-        network: network.transpose()?,
+        fingerprint: claims.cfp.as_deref().map(Fingerprint::decode).transpose()?,
+        network: claims.net.as_deref().map(network).transpose()?,
         browser: claims.ua.clone(),
         redirect_url: claims.ru.clone(),
-        // Not `from_tag`, which takes what people write.
-        locale: Locale::ALL.into_iter().find(|locale| locale.as_str() == claims.loc).ok_or(invalid)?,
+        locale: locale.ok_or(TokenError::Invalid)?,
         cross_device: claims.xd,
         ticket: claims.tk,
-        subject: claims.sub.as_deref().map(Subject::parse).transpose().map_err(|_| invalid)?,
+        subject: claims.sub.as_deref().map(Subject::parse).transpose()?,
     })
 }

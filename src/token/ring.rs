@@ -1,7 +1,7 @@
-//! The keyring: one random secret per key id, and everything that is derived from it.
+//! The keyring: one random secret per key id, and all keys derived from it.
 //!
-//! HKDF-SHA256 (RFC 5869) with one label per use, so that no token is ever valid as another type. The labels of
-//! internal tokens include the public URL: they are bound to one deployment.
+//! HKDF-SHA256 (RFC 5869) with one label per use, so that no token is valid as another type. The labels of internal
+//! keys include the public URL, which binds their tokens to one deployment.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use zeroize::Zeroizing;
 
-use super::check::TokenType;
+use super::kind::TokenType;
 use super::signing::Pair;
 use crate::domain::keys::{KeyringEntries, SessionAlg};
 
@@ -25,17 +25,10 @@ use crate::domain::keys::{KeyringEntries, SessionAlg};
 const ED25519_PKCS8_PREFIX: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
-/// A key could not be derived: never seen, and no reason to panic.
-#[derive(Debug, Clone, Copy)]
+/// No key could be derived from a secret. Never observed.
+#[derive(thiserror::Error, Debug, Clone, Copy)]
+#[error("no keys can be derived from this secret; make a fresh one with `linkgate keys new`")]
 pub struct UnusableKey;
-
-impl std::fmt::Display for UnusableKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("no keys can be derived from this secret; make a fresh one with `linkgate keys new`")
-    }
-}
-
-impl std::error::Error for UnusableKey {}
 
 impl From<Unspecified> for UnusableKey {
     fn from(_: Unspecified) -> Self {
@@ -57,7 +50,7 @@ impl KeyType for Len32 {
     }
 }
 
-/// All that is derived from one secret of the ring.
+/// All keys derived from one secret of the ring.
 pub(super) struct RingKey {
     pub(super) kid: String,
     /// In the order of [`TokenType::ALL`].
@@ -69,7 +62,7 @@ pub(super) struct RingKey {
     public: Pair,
     /// Seals addresses.
     pub(super) seal: LessSafeKey,
-    /// For keyed hashes that are no tokens.
+    /// For keyed hashes other than tokens.
     pub(super) mac: hmac::Key,
     jwk: Jwk,
 }
@@ -104,11 +97,11 @@ impl RingKey {
         let mut header = Header::new(self.pair(typ).alg());
         header.typ = Some(typ.as_str().to_owned());
         header.kid = Some(self.kid.clone());
-        // Texts are all that is in it, so it can be written; without a header no token would be accepted.
+        // A header of strings always serialises; without one, every token would be rejected.
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).unwrap_or_default())
     }
 
-    /// The header of all tokens of a type that this key signs, as it stands in them.
+    /// The encoded header of this type's tokens under this key.
     pub(super) fn header(&self, typ: TokenType) -> &str {
         &self.headers[typ as usize]
     }
@@ -139,7 +132,7 @@ fn public_pair(prk: &Prk, kid: &str, alg: SessionAlg) -> Result<(Pair, Jwk), Unu
             (Algorithm::EdDSA, der)
         }
         SessionAlg::Es256 => {
-            // One in 2^32 secrets is no scalar of the curve; then the next label is taken.
+            // One secret in 2^32 is not a scalar of the curve: the next label is tried.
             let scalar = (0..4_u8)
                 .find_map(|n| {
                     PrivateKey::from_private_key(&ECDH_P256, &*expand(prk, &[b"session P-256 ", &[n]]).ok()?)
@@ -170,7 +163,7 @@ pub(super) struct Ring {
     keys: Vec<Arc<RingKey>>,
     /// The public halves of all keys, as JSON.
     jwks: Arc<str>,
-    /// Which one signs: the first, or, while the first is new to those who verify, the one that signed before.
+    /// The index of the signing key: 0, or, while verifiers do not know the first key yet, the previous signer.
     signer: usize,
 }
 
@@ -178,7 +171,7 @@ impl Ring {
     /// Derives all keys.
     ///
     /// # Errors
-    /// [`UnusableKey`] when a secret yields no keys, or there is none.
+    /// [`UnusableKey`] if a secret yields no keys, or there are no secrets.
     pub(super) fn derive(
         entries: &KeyringEntries,
         public_url: &str,
@@ -193,16 +186,17 @@ impl Ring {
         if keys.is_empty() { Err(UnusableKey) } else { Ok(Self { keys, jwks: jwks.into(), signer: 0 }) }
     }
 
-    /// This ring, in which the key that signed in `before` signs on as long as the first key was not published there.
-    pub(super) fn after(mut self, before: &Self) -> Self {
-        let waits_on = before.is_waiting() && before.keys[0].kid == self.keys[0].kid;
-        let is_new = waits_on || before.find(&self.keys[0].kid).is_none();
+    /// Keeps the signer of `before` if verifiers do not know the first key of this ring yet: it is not in `before`, or
+    /// still waits there.
+    pub(super) fn keeping_signer_of(mut self, before: &Self) -> Self {
+        let still_waits = before.is_waiting() && before.keys[0].kid == self.keys[0].kid;
+        let is_new = still_waits || before.find(&self.keys[0].kid).is_none();
         let old = self.keys.iter().position(|key| key.kid == before.active().kid);
         self.signer = old.filter(|_| is_new).unwrap_or(0);
         self
     }
 
-    /// This ring, with its first key signing.
+    /// A copy of this ring whose first key signs.
     pub(super) fn promoted(&self) -> Self {
         Self { keys: self.keys.clone(), jwks: self.jwks.clone(), signer: 0 }
     }
@@ -227,7 +221,7 @@ impl Ring {
         self.keys.iter()
     }
 
-    /// The public halves of all keys (RFC 7517, section 5), as JSON.
+    /// The public halves of all keys (RFC 7517, section 5) as JSON.
     pub(super) const fn jwks_text(&self) -> &Arc<str> {
         &self.jwks
     }

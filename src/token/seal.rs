@@ -1,36 +1,52 @@
-//! Seals addresses, so that none travels readable in a URL.
+//! Sealed addresses, so that no URL carries a readable one.
 //!
-//! AES-256-GCM-SIV (RFC 8452) with the token's own id as associated data. The nonce is the SHA-256 of that id, so it
-//! takes no room in the token, differs for each, and makes sealing deterministic: the same token is minted twice
-//! the same.
+//! AES-256-GCM-SIV (RFC 8452) with the token's type and id as associated data. The nonce is the SHA-256 of that
+//! context: it takes no room in the token, differs for each token, and makes minting deterministic.
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{KeyHandle, TokenError};
+use super::hash::{first, sha256};
+use super::keyed::KeyHandle;
+use super::kind::{TokenError, TokenType};
+use super::ring::RingKey;
 
 fn nonce_of(context: &[u8]) -> Nonce {
-    let hash = digest(&SHA256, context);
-    let mut nonce = [0; NONCE_LEN];
-    nonce.copy_from_slice(&hash.as_ref()[..NONCE_LEN]);
-    Nonce::assume_unique_for_key(nonce)
+    Nonce::assume_unique_for_key(first::<NONCE_LEN>(&sha256(context)))
 }
 
-/// Seals `text` for the token named by `context`; base64url.
-pub(super) fn seal(key: &LessSafeKey, context: &[u8], text: &str) -> String {
+/// The associated data of an address: the type and the id of its token.
+fn context(typ: TokenType, id: &str) -> String {
+    format!("{} {id}", typ.as_str())
+}
+
+/// Seals the address of the token with this type and id; base64url.
+pub(super) fn seal_address(key: &RingKey, typ: TokenType, id: &str, address: &str) -> String {
+    seal(&key.seal, context(typ, id).as_bytes(), address)
+}
+
+/// Opens the result of [`seal_address`] for the same key, type and id.
+pub(super) fn open_address(
+    key: &RingKey,
+    typ: TokenType,
+    id: &str,
+    sealed: &str,
+) -> Result<String, TokenError> {
+    open(&key.seal, context(typ, id).as_bytes(), sealed)
+}
+
+fn seal(key: &LessSafeKey, context: &[u8], text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
-    // Fails only for texts of many gigabytes. An empty seal opens nowhere, so it would still be safe.
+    // Fails only for texts of many gigabytes. An empty seal never opens, so it would still be safe.
     if key.seal_in_place_append_tag(nonce_of(context), Aad::from(context), &mut bytes).is_err() {
         bytes.clear();
     }
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Opens what [`seal`] made with the same key and context.
-pub(super) fn open(key: &LessSafeKey, context: &[u8], sealed: &str) -> Result<String, TokenError> {
-    let mut bytes = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| TokenError::Invalid)?;
+fn open(key: &LessSafeKey, context: &[u8], sealed: &str) -> Result<String, TokenError> {
+    let mut bytes = URL_SAFE_NO_PAD.decode(sealed)?;
     let opened = key
         .open_in_place(nonce_of(context), Aad::from(context), &mut bytes)
         .map_err(|_| TokenError::Invalid)?;
@@ -40,13 +56,13 @@ pub(super) fn open(key: &LessSafeKey, context: &[u8], sealed: &str) -> Result<St
 /// For the benches.
 #[doc(hidden)]
 impl KeyHandle {
-    /// Seals `text` for a token named by `context`.
+    /// Seals `text` for the token named by `context`.
     #[must_use]
     pub fn seal(&self, context: &[u8], text: &str) -> String {
         seal(&self.0.seal, context, text)
     }
 
-    /// Opens what [`KeyHandle::seal`] made.
+    /// Opens the result of [`KeyHandle::seal`].
     ///
     /// # Errors
     /// [`TokenError::Invalid`] for anything else.

@@ -1,5 +1,4 @@
-//! Keys that sign and check, expanded once. jsonwebtoken would expand its own anew for each token, which costs as much
-//! as the signature.
+//! Signing keys, expanded once. jsonwebtoken expands its own for each token, which costs as much as the signature.
 
 use aws_lc_rs::error::KeyRejected;
 use aws_lc_rs::hmac;
@@ -9,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 
-/// A signing key with its checking half.
+/// A signing key and its verifying half.
 pub(super) enum Pair {
     /// One secret for both (RFC 7518, section 3.2).
     Hs256(Box<hmac::Key>),
@@ -41,7 +40,7 @@ impl Pair {
         }
     }
 
-    /// Appends the signature of `message` to it, behind a dot.
+    /// Appends a dot and the signature to `message`.
     pub(super) fn sign(&self, message: String) -> String {
         match self {
             Self::Hs256(key) => {
@@ -54,13 +53,13 @@ impl Pair {
             }
             Self::Es256(pair, _) => match pair.sign(&SystemRandom::new(), message.as_bytes()) {
                 Ok(signature) => append(message, signature.as_ref()),
-                // Never seen; an empty token is refused everywhere.
+                // Never observed; an empty token is rejected everywhere.
                 Err(_) => String::new(),
             },
         }
     }
 
-    /// Whether this is the signature of `message`, in canonical base64url. The comparison takes the same time for all.
+    /// Whether this is the signature of `message`, in canonical base64url. HMACs are compared in constant time.
     pub(super) fn verify(&self, message: &str, signature: &str) -> bool {
         match self {
             Self::Hs256(key) => URL_SAFE_NO_PAD

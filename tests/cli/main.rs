@@ -213,7 +213,7 @@ fn the_details_of_a_store_of_many_hosts_are_looked_at_before_the_start() {
         vars.insert("LINKGATE_STORE_URL", url.to_owned());
         let ran = linkgate(&["check-config"], &vars);
         assert_eq!(ran.code, Some(2), "{url}");
-        assert!(ran.stderr.contains("LINKGATE_STORE_URL is no usable URL"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("LINKGATE_STORE_URL is invalid"), "{}", ran.stderr);
         assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::call::reason;
 use super::options::{Access, Address, InvalidOptions};
+use crate::store::keys::RecordKey;
 
 /// How often Sentinels are asked for the master, and nodes for the state of their cluster.
 pub(super) const LOOK_AROUND: Duration = Duration::from_secs(1);
@@ -76,7 +77,7 @@ impl Source {
 /// Whether a node has lost its cluster, and so hears nothing of what is published there. It says so to whoever asks
 /// for a key, whether it would have that key or not.
 async fn is_cut_off(connection: &mut MultiplexedConnection) -> bool {
-    let answer = redis::cmd("EXISTS").arg("lg:s:").exec_async(connection).await;
+    let answer = redis::cmd("EXISTS").arg(RecordKey::Absent.to_string()).exec_async(connection).await;
     answer.is_err_and(|error| error.kind() == ServerErrorKind::ClusterDown.into())
 }
 
