@@ -175,7 +175,7 @@ impl Limits {
         };
         match client {
             Some(client) if request.has_verified => {
-                count(LimitScope::Known, &limits.per_address, &[client, email])
+                count(LimitScope::Known, &limits.per_address, &[client, email]);
             }
             _ => {
                 count(LimitScope::Address, &limits.per_address, &[email]);
