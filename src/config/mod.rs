@@ -14,8 +14,6 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod unknown;
-#[cfg(test)]
-mod unknown_tests;
 mod values;
 
 pub use checks::{environment, ops_addr};
