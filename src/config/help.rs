@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::setting::{Fallback, Setting};
+use super::setting::Fallback;
 use super::settings::SETTINGS;
 
 /// The settings for `--help` and the manual page.
@@ -14,7 +14,10 @@ pub fn help_text() -> String {
         for setting in SETTINGS.iter().filter(|s| s.required() == required) {
             let _ = writeln!(text, "  {}={}", setting.name, setting.example);
             let _ = writeln!(text, "      {}", setting.about);
-            let default = if required { String::new() } else { format!("; default: {}", setting.fallback) };
+            let default = match setting.fallback {
+                Fallback::Required => String::new(),
+                Fallback::Value(text) | Fallback::Derived(text) => format!("; default: {text}"),
+            };
             let file = if setting.secret { "; secret, also as _FILE" } else { "" };
             let _ = writeln!(text, "      [{}{default}{file}]", setting.kind);
         }
@@ -27,37 +30,14 @@ pub fn help_text() -> String {
     text
 }
 
-/// The settings as a Markdown table, for the documentation. A test compares both.
-#[must_use]
-pub fn markdown_table() -> String {
-    let mut text = String::from("| setting | value | default | what it does |\n|---|---|---|---|\n");
-    for setting in SETTINGS {
-        let secret = if setting.secret { " (secret)" } else { "" };
-        let default = match setting.fallback {
-            Fallback::Required => "**required**".to_owned(),
-            Fallback::Value(value) => format!("`{value}`"),
-            Fallback::Derived(what) => what.to_owned(),
-        };
-        let Setting { name, kind, about, .. } = setting;
-        let example = if setting.example.starts_with('<') {
-            String::new()
-        } else {
-            format!(". Example: `{}`", setting.example)
-        };
-        let _ = writeln!(text, "| `{name}`{secret} | {kind} | {default} | {about}{example} |");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn both_texts_name_every_setting() {
+    fn the_help_names_every_setting() {
         for setting in SETTINGS {
             assert!(help_text().contains(&format!("{}={}\n", setting.name, setting.example)));
-            assert!(markdown_table().contains(&format!("| `{}`", setting.name)));
             assert!(!setting.about.ends_with('.') && !setting.about.contains('|'), "{}", setting.name);
         }
     }

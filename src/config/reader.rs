@@ -20,10 +20,14 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts with the faults of unknown names.
     pub(super) fn new(settings: &'static [&'static Setting], vars: &'a BTreeMap<String, String>) -> Self {
-        let faults = vars.iter().filter_map(|(name, value)| unknown::check(settings, name, value)).collect();
-        Self { settings, vars, faults }
+        Self { settings, vars, faults: Vec::new() }
+    }
+
+    /// Adds the faults of unknown names.
+    pub(super) fn reject_unknown(&mut self) {
+        let check = |(name, value): (&String, &String)| unknown::check(self.settings, name, value);
+        self.faults.extend(self.vars.iter().filter_map(check));
     }
 
     /// The result, or all faults in the order of the table of settings.
@@ -66,8 +70,8 @@ impl<'a> Reader<'a> {
         match printable(setting, text.expose()).and_then(|()| parse(text.expose())) {
             Ok(value) => Some(value),
             Err(complaints) => {
-                self.faults
-                    .extend(complaints.into_iter().map(|complaint| fault(setting, &variable, complaint)));
+                let fault = |complaint: Complaint| Fault::new(&variable, complaint.problem, complaint.remedy);
+                self.faults.extend(complaints.into_iter().map(fault));
                 None
             }
         }
@@ -108,23 +112,10 @@ impl<'a> Reader<'a> {
 }
 
 fn not_set(setting: &Setting) -> Fault {
-    let remedy = match setting.name {
-        "LINKGATE_KEYS" => {
-            "set it to the output of `linkgate keys new`, or LINKGATE_KEYS_FILE to a file with it".to_owned()
-        }
-        name => format!("set it, for example {name}={}", quoted(setting.example)),
-    };
-    Fault::new(setting.name, "is not set", remedy)
-}
-
-/// Quotes a value for a shell.
-fn quoted(example: &str) -> String {
-    if example.contains([' ', '<']) { format!("'{example}'") } else { example.to_owned() }
-}
-
-fn fault(setting: &Setting, variable: &str, complaint: Complaint) -> Fault {
-    let remedy = complaint.remedy.unwrap_or_else(|| format!("use a value like {}", quoted(setting.example)));
-    Fault::new(variable, complaint.problem, remedy)
+    let Setting { name, example, .. } = setting;
+    // Quoted for a shell.
+    let quote = if example.contains([' ', '<']) { "'" } else { "" };
+    Fault::new(*name, "is not set", format!("set it, for example {name}={quote}{example}{quote}"))
 }
 
 /// Rejects control characters, except for line breaks in lists.
