@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::setting::Fallback;
+use super::setting::{Fallback, Setting};
 use super::settings::SETTINGS;
 
 /// The settings for `--help` and the manual page.
@@ -12,14 +12,13 @@ pub fn help_text() -> String {
     for required in [true, false] {
         text.push_str(if required { "\n Required\n" } else { "\n Optional\n" });
         for setting in SETTINGS.iter().filter(|s| s.required() == required) {
-            let _ = writeln!(text, "  {}={}", setting.name, setting.example);
-            let _ = writeln!(text, "      {}", setting.about);
-            let default = match setting.fallback {
+            let Setting { name, kind, fallback, secret, about, example } = setting;
+            let default = match fallback {
                 Fallback::Required => String::new(),
                 Fallback::Value(text) | Fallback::Derived(text) => format!("; default: {text}"),
             };
-            let file = if setting.secret { "; secret, also as _FILE" } else { "" };
-            let _ = writeln!(text, "      [{}{default}{file}]", setting.kind);
+            let file = if *secret { "; secret, also as _FILE" } else { "" };
+            let _ = writeln!(text, "  {name}={example}\n      {about}\n      [{kind}{default}{file}]");
         }
     }
     text.push_str(

@@ -120,7 +120,7 @@ fn not_set(setting: &Setting) -> Fault {
 
 /// Rejects control characters, except for line breaks in lists.
 fn printable(setting: &Setting, text: &str) -> Parsed<()> {
-    let lines = setting.kind == Kind::List;
+    let lines = matches!(setting.kind, Kind::List);
     if text.contains('\u{fffd}') {
         return Err(vec![Complaint::new("is not valid UTF-8", "encode it in UTF-8")]);
     }

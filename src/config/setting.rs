@@ -10,12 +10,12 @@ pub const PREFIX: &str = "LINKGATE_";
 pub const FILE_SUFFIX: &str = "_FILE";
 
 /// The form of a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Kind {
     /// One line of this form.
     Line(&'static str),
     /// One of these words.
-    Choice(&'static [&'static str]),
+    Choice(fn() -> Vec<&'static str>),
     /// Texts, separated by commas.
     List,
     /// A duration from the first to the second, both included.
@@ -26,7 +26,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(form) => f.write_str(form),
-            Self::Choice(words) => f.write_str(&words.join(", ")),
+            Self::Choice(words) => f.write_str(&words().join(", ")),
             Self::List => f.write_str("list"),
             Self::Duration(min, max) => write!(f, "duration, {} to {}", human(*min), human(*max)),
         }

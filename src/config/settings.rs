@@ -22,21 +22,9 @@ use crate::logging::LogFormat;
 
 const HOUR: Duration = Duration::from_hours(1);
 
-const SWITCH: Kind = Kind::Choice(&["on", "off"]);
+const SWITCH: Kind = Kind::Choice(|| vec!["on", "off"]);
 const LIMITS: Kind = Kind::Line("count/duration list, off");
 const PER_MINUTE: Kind = Kind::Line("number, off");
-
-const fn words(locales: [Locale; Locale::ALL.len()]) -> [&'static str; Locale::ALL.len()] {
-    let mut words = [""; Locale::ALL.len()];
-    let mut index = 0;
-    while index < words.len() {
-        words[index] = locales[index].as_str();
-        index += 1;
-    }
-    words
-}
-
-const LOCALES: [&str; Locale::ALL.len()] = words(Locale::ALL);
 
 /// `required`; `default` and a value as an operator would write it; or `unset` and a description of the value then.
 macro_rules! fallback {
@@ -127,14 +115,14 @@ settings! {
     KEYS => keys: KeyringEntries, Kind::List, required, secret: true,
         values::keys, "<what `linkgate keys new` prints>";
     /// Signature algorithm of session tokens
-    SESSION_ALG => session_alg: SessionAlg, Kind::Choice(&SessionAlg::WORDS), default "EdDSA", secret: false,
+    SESSION_ALG => session_alg: SessionAlg, Kind::Choice(|| SessionAlg::WORDS.to_vec()), default "EdDSA", secret: false,
         values::choice(SessionAlg::ALL, SessionAlg::as_str), "ES256";
     /// The aud of session tokens: the applications that accept them
     AUDIENCE => audience: Vec<String>, Kind::List, unset "the public URL", secret: false,
         values::items, "https://api.example.com";
     /// Hashed into user ids; set it once or never, since a change renames everybody
     SUBJECT_SALT => subject_salt: Option<SecretText>, Kind::Line("text"), unset "none", secret: true,
-        values::salt, "<what `openssl rand -hex 24` prints>";
+        |text| Ok(Some(SecretText::new(text.to_owned()))), "<what `openssl rand -hex 24` prints>";
     /// Bearer tokens of back ends: at least 8 visible characters each
     API_KEYS => api_keys: Vec<SecretText>, Kind::List, unset "none", secret: true,
         values::api_keys, "<what `openssl rand -hex 24` prints>";
@@ -160,10 +148,10 @@ settings! {
     TEMPLATES => templates: Option<PathBuf>, Kind::Line("directory"), unset "built in", secret: false,
         values::path, "/etc/linkgate/templates";
     /// Language of mails and pages if the client asks for no other
-    DEFAULT_LOCALE => default_locale: Locale, Kind::Choice(&LOCALES), default "en", secret: false,
+    DEFAULT_LOCALE => default_locale: Locale, Kind::Choice(|| Locale::ALL.map(Locale::as_str).to_vec()), default "en", secret: false,
         values::choice(Locale::ALL, Locale::as_str), "de";
     /// How a link is confirmed when it is opened on another device
-    CROSS_DEVICE => cross_device: CrossDevice, Kind::Choice(&CrossDevice::WORDS), default "adaptive", secret: false,
+    CROSS_DEVICE => cross_device: CrossDevice, Kind::Choice(|| CrossDevice::WORDS.to_vec()), default "adaptive", secret: false,
         values::choice(CrossDevice::ALL, CrossDevice::as_str), "relay_code";
     /// Offer to sign in on the device on which the link was opened
     OPENER_SESSION => opener_session: bool, SWITCH, default "on", secret: false,
@@ -209,6 +197,6 @@ settings! {
     READY_STRICT => ready_strict: bool, SWITCH, default "off", secret: false,
         values::switch, "on";
     /// Format of the log on stderr; RUST_LOG sets its level
-    LOG_FORMAT => log_format: LogFormat, Kind::Choice(&LogFormat::WORDS), default "text", secret: false,
+    LOG_FORMAT => log_format: LogFormat, Kind::Choice(|| LogFormat::WORDS.to_vec()), default "text", secret: false,
         values::choice(LogFormat::ALL, LogFormat::as_str), "json";
 }

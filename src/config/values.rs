@@ -94,11 +94,6 @@ pub(super) fn path(text: &str) -> Parsed<Option<PathBuf>> {
     Ok(Some(PathBuf::from(text)))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "a parser like the others")]
-pub(super) fn salt(text: &str) -> Parsed<Option<SecretText>> {
-    Ok(Some(SecretText::new(text.to_owned())))
-}
-
 pub(super) fn switch(text: &str) -> Parsed<bool> {
     match text.to_ascii_lowercase().as_str() {
         "on" | "true" => Ok(true),

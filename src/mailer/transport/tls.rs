@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::{fmt, io};
 
 use lettre::transport::smtp::client::AsyncTokioStream;
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -27,9 +26,6 @@ pub(super) struct Tls {
 impl Tls {
     /// Reads the certificates and prepares TLS with the process's default provider.
     pub(super) fn new(settings: &SmtpSettings) -> Result<Self, String> {
-        if CryptoProvider::get_default().is_none() {
-            return Err("the process has no rustls provider installed".to_owned());
-        }
         let name = ServerName::try_from(settings.host.clone()).map_err(|e| e.to_string())?;
         let roots = match &settings.ca_pem {
             Some(pem) => roots(pem)?,
