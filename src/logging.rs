@@ -7,8 +7,9 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 
+use env_logger::fmt::Formatter;
 use log::kv::{Error, Key, Value, VisitSource};
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{LevelFilter, Metadata, Record};
 use serde::Serializer as _;
 use serde::ser::SerializeMap as _;
 
@@ -34,43 +35,24 @@ words! {
 /// Starts logging at the level of `RUST_LOG` (by default `info`, and `warn` for the HTTP server). A second call does
 /// nothing.
 pub fn init(format: LogFormat) {
-    let logger =
-        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,actix_server=warn"))
-            .format(move |out, record| {
-                let time = out.timestamp_millis();
-                match format {
-                    LogFormat::Text => write_text(out, &time, record),
-                    LogFormat::Json => write_json(out, &time, record),
-                }
-            })
-            .build();
-    let max = logger.filter();
-    if log::set_boxed_logger(Box::new(Capped(logger))).is_ok() {
-        log::set_max_level(max);
-    }
+    let env = env_logger::Env::default().default_filter_or("info,actix_server=warn");
+    let write = move |out: &mut Formatter, record: &Record<'_>| {
+        let time = out.timestamp_millis();
+        match format {
+            _ if !is_allowed(record.metadata()) => Ok(()),
+            LogFormat::Text => write_text(out, &time, record),
+            LogFormat::Json => write_json(out, &time, record),
+        }
+    };
+    // Fails only if another logger was set before.
+    let _ = env_logger::Builder::from_env(env).format(write).try_init();
 }
 
 /// Caps [`CAPPED`] crates at `info` whatever the filter is. Directives cannot do that: `redis::aio=trace` overrides one
 /// for `redis`.
-struct Capped<L>(L);
-
-impl<L: Log> Log for Capped<L> {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        let target = metadata.target();
-        let allowed =
-            target != MALFORMED_REQUESTS && (metadata.level() <= LevelFilter::Info || !is_capped(target));
-        allowed && self.0.enabled(metadata)
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) {
-            self.0.log(record);
-        }
-    }
-
-    fn flush(&self) {
-        self.0.flush();
-    }
+fn is_allowed(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    target != MALFORMED_REQUESTS && (metadata.level() <= LevelFilter::Info || !is_capped(target))
 }
 
 fn is_capped(target: &str) -> bool {
@@ -237,17 +219,8 @@ mod tests {
 
     #[test]
     fn noisy_crates_never_log_below_info() {
-        struct All;
-        impl Log for All {
-            fn enabled(&self, _: &Metadata<'_>) -> bool {
-                true
-            }
-            fn log(&self, _: &Record<'_>) {}
-            fn flush(&self) {}
-        }
-        let enabled = |target: &str, level| {
-            Capped(All).enabled(&Metadata::builder().target(target).level(level).build())
-        };
+        let enabled =
+            |target: &str, level| is_allowed(&Metadata::builder().target(target).level(level).build());
         for target in
             ["lettre::transport", "redis::aio", "actix_web::middleware", "actix_http", "rustls", "h2", "mio"]
         {
