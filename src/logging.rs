@@ -52,14 +52,8 @@ pub fn init(format: LogFormat) {
 /// for `redis`.
 fn is_allowed(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
-    target != MALFORMED_REQUESTS && (metadata.level() <= LevelFilter::Info || !is_capped(target))
-}
-
-fn is_capped(target: &str) -> bool {
-    let krate = target.split("::").next().unwrap_or_default();
-    CAPPED
-        .iter()
-        .any(|capped| krate.strip_prefix(capped).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
+    let family = target.split([':', '_']).next().unwrap_or_default();
+    target != MALFORMED_REQUESTS && (metadata.level() <= LevelFilter::Info || !CAPPED.contains(&family))
 }
 
 /// Writes `<time> LEVEL target: message key=value`.

@@ -97,9 +97,6 @@ impl Mailer {
     /// The mailbox, if mails go there.
     #[must_use]
     pub fn mailbox(&self) -> Option<&Mailbox> {
-        match &self.transport {
-            Transport::Mailbox(mailbox) => Some(mailbox),
-            Transport::Relay(_) | Transport::Directory(_) => None,
-        }
+        if let Transport::Mailbox(mailbox) = &self.transport { Some(mailbox) } else { None }
     }
 }

@@ -116,17 +116,13 @@ impl SmtpSettings {
                 ("tls", "required") if implicit => {}
                 ("tls", "required") => tls = SmtpTls::StartTls,
                 ("tls", "none") if implicit => {
-                    return Err(
-                        "smtps:// is always encrypted: for an unencrypted connection write smtp://…?tls=none"
-                            .to_owned(),
-                    );
+                    return Err("smtps:// is always encrypted, smtp://…?tls=none is not".to_owned());
                 }
                 ("tls", "none") => tls = SmtpTls::None,
                 ("tls", _) => return Err("tls must be none or required".to_owned()),
                 ("ca", path) => {
-                    let pem =
-                        std::fs::read(path).map_err(|e| format!("cannot read the file in ?ca=: {e}"))?;
-                    ca_pem = Some(pem);
+                    let pem = std::fs::read(path);
+                    ca_pem = Some(pem.map_err(|e| format!("cannot read the file in ?ca=: {e}"))?);
                 }
                 _ => return Err("only tls and ca may follow the ?".to_owned()),
             }

@@ -4,6 +4,7 @@
 //! with `.html` escape values for HTML; everywhere, values are single lines.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
@@ -213,7 +214,8 @@ fn environment() -> Result<Environment<'static>, Error> {
 fn in_ascii(html: &str) -> String {
     let mut ascii = String::with_capacity(html.len() * 2);
     for c in html.chars() {
-        if c.is_ascii() { ascii.push(c) } else { ascii += &format!("&#{};", u32::from(c)) }
+        // Writing to a `String` cannot fail.
+        let _ = if c.is_ascii() { ascii.write_char(c) } else { write!(ascii, "&#{};", u32::from(c)) };
     }
     ascii
 }
