@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::setting::{Fallback, Setting};
+use super::setting::Setting;
 use super::settings::SETTINGS;
 
 /// The settings for `--help` and the manual page.
@@ -13,10 +13,7 @@ pub fn help_text() -> String {
         text.push_str(if required { "\n Required\n" } else { "\n Optional\n" });
         for setting in SETTINGS.iter().filter(|s| s.required() == required) {
             let Setting { name, kind, fallback, secret, about, example } = setting;
-            let default = match fallback {
-                Fallback::Required => String::new(),
-                Fallback::Value(text) | Fallback::Derived(text) => format!("; default: {text}"),
-            };
+            let default = if required { String::new() } else { format!("; default: {fallback}") };
             let file = if *secret { "; secret, also as _FILE" } else { "" };
             let _ = writeln!(text, "  {name}={example}\n      {about}\n      [{kind}{default}{file}]");
         }

@@ -44,6 +44,15 @@ pub enum Fallback {
     Derived(&'static str),
 }
 
+impl fmt::Display for Fallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Required => f.write_str("required"),
+            Self::Value(text) | Self::Derived(text) => f.write_str(text),
+        }
+    }
+}
+
 /// A setting.
 #[derive(Debug)]
 pub struct Setting {
