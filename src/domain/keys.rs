@@ -54,22 +54,10 @@ pub fn is_kid(text: &str) -> bool {
 
 /// One secret with its key id.
 pub struct KeyEntry {
-    kid: String,
-    secret: Zeroizing<Vec<u8>>,
-}
-
-impl KeyEntry {
     /// The key id, which is public (`kid`, RFC 7515, section 4.1.4).
-    #[must_use]
-    pub fn kid(&self) -> &str {
-        &self.kid
-    }
-
-    /// The secret: 32 to 64 bytes.
-    #[must_use]
-    pub fn secret(&self) -> &[u8] {
-        &self.secret
-    }
+    pub kid: String,
+    /// 32 to 64 bytes.
+    pub secret: Zeroizing<Vec<u8>>,
 }
 
 /// The secrets of a deployment, at least one. The first signs; the others are still accepted.
@@ -99,17 +87,9 @@ impl KeyringEntries {
     }
 
     /// All entries, the signing key first.
-    pub fn iter(&self) -> std::slice::Iter<'_, KeyEntry> {
-        self.0.iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a KeyringEntries {
-    type Item = &'a KeyEntry;
-    type IntoIter = std::slice::Iter<'a, KeyEntry>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
+    #[must_use]
+    pub fn as_slice(&self) -> &[KeyEntry] {
+        &self.0
     }
 }
 
@@ -227,8 +207,8 @@ mod tests {
         let text =
             format!("{},\n {}\r\n{}\n", key("new", &[1; 32]), key("k.2_-", &[2; 64]), key("K", &[3; 33]));
         let ring = KeyringEntries::parse(&text).unwrap_or_else(|e| panic!("{e:?}"));
-        assert_eq!(ring.iter().map(KeyEntry::kid).collect::<Vec<_>>(), ["new", "k.2_-", "K"]);
-        assert_eq!(ring.iter().next().map(KeyEntry::secret), Some(&[1; 32][..]));
+        assert_eq!(ring.as_slice().iter().map(|entry| &entry.kid).collect::<Vec<_>>(), ["new", "k.2_-", "K"]);
+        assert_eq!(ring.as_slice()[0].secret.as_slice(), [1; 32]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::kind::{TokenError, TokenType};
-use super::ring::{Ring, RingKey};
+use super::ring::{Ring, RingKey, Signer};
 
 /// The longest token that is checked, in bytes. An attempt token has 5.5 kB if its redirect URL (2048 bytes), typed
 /// address (1024) and subject (255) all have their maximum length.
@@ -50,20 +50,20 @@ impl<T> Checked<'_, T> {
 pub(super) fn sign<T: Serialize>(key: &RingKey, typ: TokenType, claims: &T) -> String {
     // Our own claims always serialise; a token without claims would be rejected everywhere.
     let json = serde_json::to_vec(claims).unwrap_or_default();
-    let header = key.header(typ);
+    let Signer { header, pair } = key.signer(typ);
     // Includes room for the signature.
     let mut message = String::with_capacity(header.len() + json.len() * 4 / 3 + 96);
     message.push_str(header);
     message.push('.');
     URL_SAFE_NO_PAD.encode_string(&json, &mut message);
-    key.pair(typ).sign(message)
+    pair.sign(message)
 }
 
 /// Checks the form, the header, the signature and the claims' types, in this order. [`Checked::unexpired`] checks the
 /// expiry; each token type checks the values of its claims.
 ///
-/// Only public signatures are left to jsonwebtoken: its validation of claims reads the system's clock, treats claims of
-/// a wrong JSON type as absent, and parses each part again.
+/// Nothing is left to jsonwebtoken: its validation of claims reads the system's clock, treats claims of a wrong JSON
+/// type as absent, and parses each part again.
 pub(super) fn check<'r, T: DeserializeOwned + Timed>(
     ring: &'r Ring,
     typ: TokenType,
@@ -79,11 +79,11 @@ pub(super) fn check<'r, T: DeserializeOwned + Timed>(
         return Err(invalid);
     }
     // The header is nearly always byte for byte ours; any other spelling is parsed.
-    let key = match ring.iter().find(|key| key.header(typ) == header) {
+    let key = match ring.keys.iter().find(|key| key.signer(typ).header == header) {
         Some(key) => key,
         None => other_header(ring, typ, header)?,
     };
-    if !key.pair(typ).verify(message, signature) {
+    if !key.signer(typ).pair.verify(message, signature) {
         return Err(invalid);
     }
     let claims: T = object(payload)?;
@@ -99,7 +99,7 @@ pub(super) fn check<'r, T: DeserializeOwned + Timed>(
 fn other_header<'r>(ring: &'r Ring, typ: TokenType, header: &str) -> Result<&'r Arc<RingKey>, TokenError> {
     let header: StrictHeader = object(header)?;
     let key = ring.find(&header.kid).ok_or(TokenError::Invalid)?;
-    if header.typ == typ.as_str() && header.alg.parse() == Ok(key.pair(typ).alg()) {
+    if header.typ == typ.as_str() && header.alg.parse() == Ok(key.signer(typ).pair.alg()) {
         Ok(key)
     } else {
         Err(TokenError::Invalid)

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::check::{check, sign};
 use super::claims::{AttemptClaims, RenewalClaims, TicketClaims};
-use super::keyed::{KeyHandle, NetworkHash};
+use super::keyed::NetworkHash;
 use super::kind::{TokenError, TokenType};
 use super::ring::RingKey;
 use super::seal::{open_address, seal_address};
@@ -31,7 +31,7 @@ impl Tokens {
         issued_at: DateTime<Utc>,
         expires_at: DateTime<Utc>,
     ) -> String {
-        let key = self.signing_key();
+        let key = self.active_key();
         let jti = nonce.encode();
         let em = seal_address(&key, TokenType::Link, &jti, particulars.email.canonical().as_str());
         sign(&key, TokenType::Link, &attempt_claims(particulars, Some(jti), em, issued_at, expires_at))
@@ -48,7 +48,7 @@ impl Tokens {
         Ok(Link {
             particulars: particulars(&checked.claims, checked.key, TokenType::Link, jti)?,
             nonce: Nonce::decode(jti)?,
-            key: KeyHandle(checked.key.clone()),
+            key: checked.key.clone(),
             issued_at: checked.issued_at,
             expires_at: checked.expires_at,
         })
@@ -62,7 +62,7 @@ impl Tokens {
         issued_at: DateTime<Utc>,
         expires_at: DateTime<Utc>,
     ) -> String {
-        let key = self.signing_key();
+        let key = self.active_key();
         let aid = compact(&particulars.attempt);
         let em = seal_address(&key, TokenType::Attempt, &aid, particulars.email.as_typed());
         sign(&key, TokenType::Attempt, &attempt_claims(particulars, None, em, issued_at, expires_at))
@@ -96,7 +96,7 @@ impl Tokens {
         nonce: &Nonce,
         lives: Duration,
     ) -> String {
-        let key = self.signing_key();
+        let key = self.active_key();
         let jti = nonce.encode();
         let claims = TicketClaims {
             em: seal_address(&key, TokenType::Ticket, &jti, identity.email.as_str()),
@@ -145,7 +145,7 @@ impl Tokens {
         max_age: Duration,
         now: DateTime<Utc>,
     ) -> String {
-        let key = self.signing_key();
+        let key = self.active_key();
         let sid = identity.session.to_string();
         let claims = RenewalClaims {
             em: seal_address(&key, TokenType::Renewal, &sid, identity.email.as_str()),

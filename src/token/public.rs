@@ -22,7 +22,7 @@ impl Tokens {
     /// Mints a session token.
     #[must_use]
     pub fn mint_session(&self, identity: &Identity, lives: Duration, now: DateTime<Utc>) -> String {
-        let key = self.signing_key();
+        let key = self.active_key();
         let claims = SessionClaims {
             iss: self.settings.public_url.clone(),
             sub: identity.subject.as_str().to_owned(),
@@ -64,7 +64,7 @@ impl Tokens {
         lives: Duration,
         now: DateTime<Utc>,
     ) -> String {
-        let key = self.signing_key();
+        let key = self.active_key();
         let claims = EmailProofClaims {
             iss: self.settings.public_url.clone(),
             sub: subject.map(|s| s.as_str().to_owned()),

@@ -8,7 +8,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::hash::{first, sha256};
-use super::keyed::KeyHandle;
 use super::kind::{TokenError, TokenType};
 use super::ring::RingKey;
 
@@ -55,18 +54,18 @@ fn open(key: &LessSafeKey, context: &[u8], sealed: &str) -> Result<String, Token
 
 /// For the benches.
 #[doc(hidden)]
-impl KeyHandle {
+impl RingKey {
     /// Seals `text` for the token named by `context`.
     #[must_use]
     pub fn seal(&self, context: &[u8], text: &str) -> String {
-        seal(&self.0.seal, context, text)
+        seal(&self.seal, context, text)
     }
 
-    /// Opens the result of [`KeyHandle::seal`].
+    /// Opens the result of [`RingKey::seal`].
     ///
     /// # Errors
     /// [`TokenError::Invalid`] for anything else.
     pub fn open(&self, context: &[u8], sealed: &str) -> Result<String, TokenError> {
-        open(&self.0.seal, context, sealed)
+        open(&self.seal, context, sealed)
     }
 }
