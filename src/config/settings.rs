@@ -26,18 +26,6 @@ const fn duration(min: Duration, max: Duration) -> Kind {
     Kind::Duration { min, max }
 }
 
-const fn words(locales: [Locale; Locale::ALL.len()]) -> [&'static str; Locale::ALL.len()] {
-    let mut words = [""; Locale::ALL.len()];
-    let mut index = 0;
-    while index < words.len() {
-        words[index] = locales[index].as_str();
-        index += 1;
-    }
-    words
-}
-
-const LOCALES: [&str; Locale::ALL.len()] = words(Locale::ALL);
-
 /// `required`; `default` and a value as an operator would write it; or `unset` and a description of the value then.
 macro_rules! fallback {
     (required) => {
@@ -160,7 +148,7 @@ settings! {
     TEMPLATES => templates: Option<PathBuf>, Kind::Directory, unset "built in", secret: false,
         values::path, "/etc/linkgate/templates";
     /// Language of mails and pages if the client asks for no other
-    DEFAULT_LOCALE => default_locale: Locale, Kind::Choice(&LOCALES), default "en", secret: false,
+    DEFAULT_LOCALE => default_locale: Locale, Kind::Choice(&Locale::WORDS), default "en", secret: false,
         values::choice(Locale::ALL, Locale::as_str), "de";
     /// How a link is confirmed when it is opened on another device
     CROSS_DEVICE => cross_device: CrossDevice, Kind::Choice(&CrossDevice::WORDS), default "adaptive", secret: false,

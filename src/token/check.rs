@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::{TokenError, TokenType};
 use super::ring::{Ring, RingKey, Signer};
+use crate::domain::base64url;
 
 /// The longest token that is checked, in bytes. An attempt token has 5.5 kB if its redirect URL (2048 bytes), typed
 /// address (1024) and subject (255) all have their maximum length.
@@ -108,7 +109,7 @@ fn other_header<'r>(ring: &'r Ring, typ: TokenType, header: &str) -> Result<&'r 
 
 /// Reads a JSON object in canonical base64url.
 fn object<T: DeserializeOwned>(part: &str) -> Result<T, TokenError> {
-    let json = URL_SAFE_NO_PAD.decode(part)?;
+    let json: Vec<u8> = base64url::decode(part)?;
     // serde would accept a JSON array of the fields' values for a struct.
     if json.first() != Some(&b'{') {
         return Err(TokenError::Invalid);

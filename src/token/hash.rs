@@ -1,12 +1,11 @@
 //! Unkeyed hashes, and fresh secrets.
 
 use aws_lc_rs::digest::SHA256;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use uuid::{NoContext, Timestamp, Uuid};
 use zeroize::Zeroizing;
 
+use crate::domain::base64url;
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::{AttemptId, SessionId, Subject};
 use crate::domain::secret::{ClientSecret, Fingerprint};
@@ -26,7 +25,7 @@ pub fn fresh_bytes<const N: usize>() -> [u8; N] {
 /// A fresh key for `LINKGATE_KEYS`, as `kid:base64url`.
 #[must_use]
 pub fn fresh_key_text(kid: &str) -> String {
-    format!("{kid}:{}", URL_SAFE_NO_PAD.encode(fresh_bytes::<32>()))
+    format!("{kid}:{}", base64url::encode(fresh_bytes::<32>()))
 }
 
 /// SHA-256 of public data.

@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 
 use super::hash::{first, framed, fresh_bytes};
 use super::ring::RingKey;
+use crate::domain::base64url::{self, Malformed};
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::AttemptId;
 use crate::domain::network::Network;
 use crate::domain::secret::{
-    AddressMark, ClientSecret, ConfirmationId, Fingerprint, Malformed, Nonce, RelayCode, SECRET_LEN,
+    AddressMark, ClientSecret, ConfirmationId, Fingerprint, Nonce, RelayCode, SECRET_LEN,
 };
 
 /// The keyed hash of a network, under the key that signed the token that carries it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NetworkHash(pub(super) [u8; 8]);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkHash(#[serde(with = "base64url")] [u8; 8]);
 
 impl NetworkHash {
     /// The bytes, for hashing again.
@@ -55,7 +55,7 @@ impl RingKey {
     pub fn sign_confirmation(&self, nonce: &Nonce, opener: Option<&Fingerprint>) -> String {
         let id = fresh_bytes::<SECRET_LEN>();
         let mac = self.confirmation_mac(nonce, opener, &id);
-        URL_SAFE_NO_PAD.encode([id, mac].concat())
+        base64url::encode([id, mac].concat())
     }
 
     /// Checks the result of [`RingKey::sign_confirmation`] for the same link and opener.
@@ -68,12 +68,8 @@ impl RingKey {
         nonce: &Nonce,
         opener: Option<&Fingerprint>,
     ) -> Result<ConfirmationId, Malformed> {
-        let mut bytes = [[0; SECRET_LEN]; 2];
-        match URL_SAFE_NO_PAD.decode_slice(text, bytes.as_flattened_mut()) {
-            Ok(length) if length == 2 * SECRET_LEN => {}
-            _ => return Err(Malformed),
-        }
-        let [id, mac] = bytes;
+        let bytes: [u8; 2 * SECRET_LEN] = base64url::decode(text)?;
+        let [id, mac] = [0, SECRET_LEN].map(|from| first(&bytes[from..]));
         // `ConfirmationId` compares in constant time.
         let mac = ConfirmationId::from_bytes(mac);
         let expected = ConfirmationId::from_bytes(self.confirmation_mac(nonce, opener, &id));
@@ -100,7 +96,7 @@ impl RingKey {
     /// The key of a permit in the store. It identifies nobody.
     #[must_use]
     pub fn permit_hash(&self, parts: &[&[u8]]) -> String {
-        URL_SAFE_NO_PAD.encode(self.keyed::<SECRET_LEN>("permit", parts))
+        base64url::encode(self.keyed::<SECRET_LEN>("permit", parts))
     }
 
     /// An attempt id derived from these parts (UUID version 8, RFC 9562).

@@ -4,12 +4,11 @@
 //! context: it takes no room in the token, differs for each token, and makes minting deterministic.
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::hash::{first, sha256};
 use super::kind::{TokenError, TokenType};
 use super::ring::RingKey;
+use crate::domain::base64url;
 
 fn nonce_of(context: &[u8]) -> Nonce {
     Nonce::assume_unique_for_key(first::<NONCE_LEN>(&sha256(context)))
@@ -41,11 +40,11 @@ fn seal(key: &LessSafeKey, context: &[u8], text: &str) -> String {
     if key.seal_in_place_append_tag(nonce_of(context), Aad::from(context), &mut bytes).is_err() {
         bytes.clear();
     }
-    URL_SAFE_NO_PAD.encode(bytes)
+    base64url::encode(bytes)
 }
 
 fn open(key: &LessSafeKey, context: &[u8], sealed: &str) -> Result<String, TokenError> {
-    let mut bytes = URL_SAFE_NO_PAD.decode(sealed)?;
+    let mut bytes: Vec<u8> = base64url::decode(sealed)?;
     let opened = key
         .open_in_place(nonce_of(context), Aad::from(context), &mut bytes)
         .map_err(|_| TokenError::Invalid)?;
