@@ -2,7 +2,6 @@
 //!
 //! Errors name the position of an entry and never contain any part of it. `token` derives the keys.
 
-use std::fmt;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -72,15 +71,13 @@ impl KeyringEntries {
         let mut entries: Vec<KeyEntry> = Vec::new();
         let mut errors = Vec::new();
         let texts = text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty());
-        let mut position = 0;
-        for text in texts {
-            position += 1;
+        for (position, text) in (1..).zip(texts) {
             match parse_entry(text).and_then(|entry| refuse_repeated(&entries, entry)) {
                 Ok(entry) => entries.push(entry),
                 Err(reason) => errors.push(InvalidKey { position, reason }),
             }
         }
-        if position == 0 {
+        if entries.is_empty() && errors.is_empty() {
             errors.push(InvalidKey { position: 1, reason: KeyFault::Missing });
         }
         if errors.is_empty() { Ok(Self(entries)) } else { Err(errors) }
@@ -125,7 +122,7 @@ fn refuse_repeated(earlier: &[KeyEntry], entry: KeyEntry) -> Result<KeyEntry, Ke
 #[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyFault {
     /// There are no entries.
-    #[error("contains no key")]
+    #[error("is missing")]
     Missing,
     /// No `:` between key id and secret.
     #[error("has no `:` between key id and secret")]
@@ -154,7 +151,8 @@ pub enum KeyFault {
 }
 
 /// An invalid entry. Contains its position, but no part of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
+#[error("key {position} {reason}")]
 pub struct InvalidKey {
     /// The position of the entry, counted from 1.
     pub position: usize,
@@ -173,17 +171,6 @@ impl InvalidKey {
         }
     }
 }
-
-impl fmt::Display for InvalidKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.reason {
-            KeyFault::Missing => write!(f, "{}", self.reason),
-            reason => write!(f, "key {} {reason}", self.position),
-        }
-    }
-}
-
-impl std::error::Error for InvalidKey {}
 
 #[cfg(test)]
 mod tests {

@@ -130,16 +130,12 @@ impl RelayCode {
     /// # Errors
     /// [`Malformed`] for anything else.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let mut number = 0;
-        let mut digits = 0;
-        for c in text.chars().filter(|c| !matches!(c, ' ' | '-')) {
-            number = number * 10 + c.to_digit(10).ok_or(Malformed)?;
-            digits += 1;
-            if digits > 6 {
-                return Err(Malformed);
-            }
+        let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
+        // The standard parser would also take a sign.
+        if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(Malformed);
         }
-        if digits == 6 { Ok(Self(number)) } else { Err(Malformed) }
+        digits.parse().map(Self).map_err(|_| Malformed)
     }
 
     /// The six digits.

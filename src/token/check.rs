@@ -28,8 +28,8 @@ struct StrictHeader {
 
 /// The claims that every token has.
 pub(super) trait Timed {
-    fn issued_at(&self) -> i64;
-    fn expires_at(&self) -> i64;
+    /// `iat` and `exp`.
+    fn lifetime(&self) -> [i64; 2];
 }
 
 /// A token with a valid signature and form.
@@ -88,8 +88,8 @@ pub(super) fn check<'r, T: DeserializeOwned + Timed>(
         return Err(invalid);
     }
     let claims: T = object(payload)?;
-    let time = |seconds| DateTime::from_timestamp(seconds, 0).ok_or(invalid);
-    let (issued_at, expires_at) = (time(claims.issued_at())?, time(claims.expires_at())?);
+    let [issued_at, expires_at] = claims.lifetime().map(|seconds| DateTime::from_timestamp(seconds, 0));
+    let (issued_at, expires_at) = (issued_at.ok_or(invalid)?, expires_at.ok_or(invalid)?);
     if issued_at > expires_at {
         return Err(invalid);
     }

@@ -19,8 +19,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 macro_rules! timed {
     ($($name:ident),*) => {$(
         impl Timed for $name {
-            fn issued_at(&self) -> i64 { self.iat }
-            fn expires_at(&self) -> i64 { self.exp }
+            fn lifetime(&self) -> [i64; 2] { [self.iat, self.exp] }
         }
     )*};
 }

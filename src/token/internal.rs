@@ -8,7 +8,6 @@ use super::check::{check, sign};
 use super::claims::{AttemptClaims, RenewalClaims, TicketClaims};
 use super::kind::{TokenError, TokenType};
 use super::ring::RingKey;
-use super::seal::{open_address, seal_address};
 use super::tokens::Tokens;
 use super::types::{AttemptGrant, Identity, Link, Particulars, Renewal, Ticket};
 use crate::domain::base64url;
@@ -29,7 +28,7 @@ impl Tokens {
         expires_at: DateTime<Utc>,
     ) -> String {
         let key = self.active_key();
-        let em = seal_address(&key, TokenType::Link, &nonce.encode(), particulars.email.canonical().as_str());
+        let em = key.seal_address(TokenType::Link, &nonce.encode(), particulars.email.canonical().as_str());
         sign(&key, TokenType::Link, &attempt_claims(particulars, Some(*nonce), em, issued_at, expires_at))
     }
 
@@ -60,7 +59,7 @@ impl Tokens {
     ) -> String {
         let key = self.active_key();
         let aid = base64url::encode(particulars.attempt.uuid());
-        let em = seal_address(&key, TokenType::Attempt, &aid, particulars.email.as_typed());
+        let em = key.seal_address(TokenType::Attempt, &aid, particulars.email.as_typed());
         sign(&key, TokenType::Attempt, &attempt_claims(particulars, None, em, issued_at, expires_at))
     }
 
@@ -94,7 +93,7 @@ impl Tokens {
     ) -> String {
         let key = self.active_key();
         let claims = TicketClaims {
-            em: seal_address(&key, TokenType::Ticket, &nonce.encode(), identity.email.as_str()),
+            em: key.seal_address(TokenType::Ticket, &nonce.encode(), identity.email.as_str()),
             jti: *nonce,
             aid: attempt.uuid(),
             pur: purpose,
@@ -117,7 +116,7 @@ impl Tokens {
         if !claims.pur.signs_in() {
             return Err(TokenError::Invalid);
         }
-        let email = open_address(checked.key, TokenType::Ticket, &claims.jti.encode(), &claims.em)?;
+        let email = checked.key.open_address(TokenType::Ticket, &claims.jti.encode(), &claims.em)?;
         Ok(Ticket {
             nonce: claims.jti,
             identity: Identity {
@@ -142,7 +141,7 @@ impl Tokens {
         let key = self.active_key();
         let sid = identity.session.to_string();
         let claims = RenewalClaims {
-            em: seal_address(&key, TokenType::Renewal, &sid, identity.email.as_str()),
+            em: key.seal_address(TokenType::Renewal, &sid, identity.email.as_str()),
             sid,
             sub: identity.subject.clone(),
             cfp: *fingerprint,
@@ -162,7 +161,7 @@ impl Tokens {
         let ring = self.ring.load();
         let checked = check::<RenewalClaims>(&ring, TokenType::Renewal, token)?.unexpired(now)?;
         let claims = checked.claims;
-        let email = open_address(checked.key, TokenType::Renewal, &claims.sid, &claims.em)?;
+        let email = checked.key.open_address(TokenType::Renewal, &claims.sid, &claims.em)?;
         Ok(Renewal {
             identity: Identity {
                 session: claims.sid.parse()?,
@@ -209,7 +208,7 @@ fn particulars(
     typ: TokenType,
     id: &str,
 ) -> Result<Particulars, TokenError> {
-    let email = open_address(key, typ, id, &claims.em)?;
+    let email = key.open_address(typ, id, &claims.em)?;
     Ok(Particulars {
         attempt: AttemptId::from_uuid(claims.aid),
         email: TypedAddress::parse(&email).map_err(|_| TokenError::Invalid)?,
