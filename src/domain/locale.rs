@@ -2,8 +2,6 @@
 //!
 //! All that depends on the language, other than texts, is decided here.
 
-use std::str::FromStr;
-
 use chrono::{DateTime, Datelike as _, Utc};
 use serde::Deserialize;
 
@@ -135,8 +133,8 @@ impl Locale {
             let mut parts = item.split(';');
             let Some(locale) = parts.next().and_then(Self::from_tag) else { continue };
             let quality = parts
-                .find_map(|p| p.trim().strip_prefix("q=").map(str::to_owned))
-                .map_or(1.0, |q| f32::from_str(&q).unwrap_or(0.0));
+                .find_map(|parameter| parameter.trim().strip_prefix("q="))
+                .map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
             if quality > 0.0 && best.is_none_or(|(q, _)| quality > q) {
                 best = Some((quality, locale));
             }

@@ -61,15 +61,11 @@ impl TrustedProxies {
     ///
     /// The position of each entry that is neither, counted from 1.
     pub fn parse(entries: &[String]) -> Result<Self, Vec<usize>> {
-        let mut networks = Vec::with_capacity(entries.len());
-        let mut errors = Vec::new();
-        for (index, entry) in entries.iter().enumerate() {
-            match parse_network(entry) {
-                Some(network) => networks.push(network),
-                None => errors.push(index + 1),
-            }
-        }
-        if errors.is_empty() { Ok(Self(networks)) } else { Err(errors) }
+        let parsed: Vec<Option<IpNet>> = entries.iter().map(|entry| parse_network(entry)).collect();
+        let invalid =
+            (1..).zip(&parsed).filter_map(|(position, network)| network.is_none().then_some(position));
+        let invalid: Vec<usize> = invalid.collect();
+        if invalid.is_empty() { Ok(Self(parsed.into_iter().flatten().collect())) } else { Err(invalid) }
     }
 
     /// The client's address, given the peer of the connection and the values of all `X-Forwarded-For` headers in order:

@@ -66,7 +66,10 @@ impl RingKey {
             let pair = match typ {
                 // They share the published key and differ in `typ`.
                 TokenType::Session | TokenType::EmailProof => public.clone(),
-                internal => Pair::Hs256(hmac::Key::new(hmac::HMAC_SHA256, &*bound(internal.as_str())?)),
+                internal => {
+                    let key = hmac::Key::new(hmac::HMAC_SHA256, &*bound(internal.as_str())?);
+                    Pair::Hs256(Arc::new(key))
+                }
             };
             let mut header = Header::new(pair.alg());
             header.typ = Some(typ.as_str().to_owned());

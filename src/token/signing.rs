@@ -15,7 +15,7 @@ use jsonwebtoken::Algorithm;
 #[derive(Clone)]
 pub(super) enum Pair {
     /// One secret for both (RFC 7518, section 3.2).
-    Hs256(hmac::Key),
+    Hs256(Arc<hmac::Key>),
     /// RFC 8037.
     EdDsa(Arc<Ed25519KeyPair>),
     /// RFC 7518, section 3.4.
