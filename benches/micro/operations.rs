@@ -22,7 +22,7 @@ use linkgate::flow::{AttemptView, LinkPage, SessionGrant, Started};
 use linkgate::http::bench;
 use linkgate::mailer::LinkMail;
 use linkgate::mailer::templates::Templates;
-use linkgate::token::{self, Identity, Particulars, TokenSettings, Tokens, session_id};
+use linkgate::token::{self, Identity, Particulars, TokenSettings, TokenType, Tokens, session_id};
 
 const KEYS: &str = "bench:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
 const PUBLIC_URL: &str = "https://login.example.com";
@@ -140,7 +140,7 @@ fn internal_tokens(all: &mut Vec<Operation>, sample: &Rc<Sample>) {
     let ticket = tokens.mint_ticket(particulars.attempt, Purpose::SignIn, identity, nonce, MINUTES);
     let renewal = tokens.mint_renewal(identity, fingerprint, DAY, now);
     let key = tokens.active_key();
-    let sealed = key.seal(b"a context", ADDRESS);
+    let sealed = key.seal_address(TokenType::Link, "an id", ADDRESS);
     let confirmation = key.sign_confirmation(nonce, Some(fingerprint));
     some(tokens.check_link(&link));
     some(tokens.check_attempt(&grant, now));
@@ -152,8 +152,14 @@ fn internal_tokens(all: &mut Vec<Operation>, sample: &Rc<Sample>) {
         add(all, name, move || run(&sample));
     };
     let key_of = |s: &Sample| s.tokens.active_key();
-    operation("seal address", Box::new(move |s| drop(black_box(key_of(s).seal(b"a context", ADDRESS)))));
-    operation("open address", Box::new(move |s| drop(black_box(key_of(s).open(b"a context", &sealed)))));
+    operation(
+        "seal address",
+        Box::new(move |s| drop(black_box(key_of(s).seal_address(TokenType::Link, "an id", ADDRESS)))),
+    );
+    operation(
+        "open address",
+        Box::new(move |s| drop(black_box(key_of(s).open_address(TokenType::Link, "an id", &sealed)))),
+    );
     operation(
         "mint link",
         Box::new(move |s| drop(black_box(s.tokens.mint_link(&s.particulars, &s.nonce, now, end)))),

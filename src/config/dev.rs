@@ -46,7 +46,7 @@ impl Config {
         let public_url = vars.get(PUBLIC_URL.name).map(|text| PublicUrl::parse(text.trim()));
         if let Some(Ok(public_url)) = public_url {
             // The demo's own URL stays allowed beside those of an application.
-            let demo = format!("{public_url}/");
+            let demo = format!("{}/", public_url.as_str());
             let urls = vars.get(REDIRECT_URLS.name).map(|urls| urls.trim()).filter(|urls| !urls.is_empty());
             let urls = urls.map_or_else(|| demo.clone(), |urls| format!("{urls},{demo}"));
             vars.insert(REDIRECT_URLS.name.to_owned(), urls);

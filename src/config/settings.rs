@@ -148,7 +148,7 @@ settings! {
     TEMPLATES => templates: Option<PathBuf>, Kind::Line("directory"), unset "built in", secret: false,
         values::path, "/etc/linkgate/templates";
     /// Language of mails and pages if the client asks for no other
-    DEFAULT_LOCALE => default_locale: Locale, Kind::Choice(|| Locale::ALL.map(Locale::as_str).to_vec()), default "en", secret: false,
+    DEFAULT_LOCALE => default_locale: Locale, Kind::Choice(|| Locale::WORDS.to_vec()), default "en", secret: false,
         values::choice(Locale::ALL, Locale::as_str), "de";
     /// How a link is confirmed when it is opened on another device
     CROSS_DEVICE => cross_device: CrossDevice, Kind::Choice(|| CrossDevice::WORDS.to_vec()), default "adaptive", secret: false,
