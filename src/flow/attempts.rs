@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use super::caller::Caller;
 use super::error::FlowError;
@@ -21,10 +22,11 @@ use crate::domain::policy::Purpose;
 use crate::domain::secret::RelayCode;
 use crate::metrics::{AttemptEnd, Metrics};
 use crate::store::AttemptStore;
-use crate::token::{AttemptGrant, TokenError, Tokens, session_id};
+use crate::token::{AttemptGrant, Tokens, session_id};
 
-/// An attempt as its requester sees it. It never carries a session.
-#[derive(Clone)]
+/// An attempt as its requester sees it, with the fields of the API. It never carries a session.
+#[derive(Clone, Serialize)]
+#[serde(tag = "object", rename = "attempt")]
 pub struct AttemptView {
     /// The attempt.
     pub id: AttemptId,
@@ -49,6 +51,7 @@ pub struct AttemptView {
     /// How many relay codes may still be tried.
     pub code_tries_left: Option<u8>,
     /// Why the attempt failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
 }
 
@@ -88,9 +91,8 @@ impl Attempts {
     /// # Errors
     /// [`FlowError::AttemptTokenInvalid`], [`FlowError::AttemptNotFound`].
     pub fn authorize(&self, attempt: &str, token: &str) -> Result<AttemptGrant, FlowError> {
-        let grant = self.tokens.check_attempt(token, self.clock.now()).map_err(|error| match error {
-            TokenError::Invalid | TokenError::Expired => FlowError::AttemptTokenInvalid,
-        })?;
+        let checked = self.tokens.check_attempt(token, self.clock.now());
+        let grant = checked.map_err(|_| FlowError::AttemptTokenInvalid)?;
         let named = attempt.parse().is_ok_and(|id: AttemptId| id == grant.particulars.attempt);
         if named { Ok(grant) } else { Err(FlowError::AttemptNotFound) }
     }

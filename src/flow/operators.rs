@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use super::error::FlowError;
 use super::settings::{DENIED_FOR, RESEND_INTERVAL, Settings};
@@ -12,7 +13,9 @@ use crate::domain::attempt::{Attempt, CODE_TRIES, ConfirmedBy, Failure, SignedIn
 use crate::domain::ids::{AttemptId, SessionId};
 use crate::store::Store;
 
-/// An attempt as the store has it.
+/// An attempt as the store has it, with the fields of the API.
+#[derive(Serialize)]
+#[serde(tag = "object", rename = "attempt_report")]
 pub struct AttemptReport {
     /// The attempt.
     pub id: AttemptId,
@@ -20,12 +23,14 @@ pub struct AttemptReport {
     pub status: Status,
     /// Why the attempt failed.
     pub failure: Option<Failure>,
-    /// Whether a back end started the attempt.
-    pub by_api_key: bool,
+    /// `back_end` or `client`.
+    pub started_by: &'static str,
     /// When the attempt was started.
     pub created_at: DateTime<Utc>,
     /// When the newest link was issued.
     pub last_link_at: DateTime<Utc>,
+    /// Whether the newest link replaced another one.
+    pub resent: bool,
     /// When the newest link expires.
     pub expires_at: DateTime<Utc>,
     /// When another mail may be requested.
@@ -67,13 +72,15 @@ impl Operators {
             State::Failed(failure) => (None, Some(*failure)),
             _ => (None, None),
         };
+        let last_link_at = attempt.resend_after - RESEND_INTERVAL;
         Ok(AttemptReport {
             id,
             status,
             failure,
-            by_api_key: attempt.by_api_key,
+            started_by: if attempt.by_api_key { "back_end" } else { "client" },
             created_at: attempt.created_at,
-            last_link_at: attempt.resend_after - RESEND_INTERVAL,
+            last_link_at,
+            resent: last_link_at > attempt.created_at,
             expires_at: attempt.expires_at,
             resend_after: attempt.resend_after,
             verified_at: verified.map(|verified| verified.at),

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 
 use super::attempts::Attempts;
 use super::caller::Caller;
@@ -69,7 +70,9 @@ pub struct StartRequest {
     pub back_end: BackEndOptions,
 }
 
-/// An attempt that was started.
+/// An attempt that was started, with the fields of the API.
+#[derive(Serialize)]
+#[serde(tag = "object", rename = "attempt")]
 pub struct Started {
     /// The attempt.
     pub id: AttemptId,
@@ -90,8 +93,10 @@ pub struct Started {
     /// The policy that applies to the attempt.
     pub cross_device: CrossDevice,
     /// The link, if the back end asked for it instead of a mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
-    /// The new secret of a requester that had none.
+    /// The new secret of a requester that had none. It travels in a cookie, never in the body.
+    #[serde(skip)]
     pub new_client: Option<ClientSecret>,
 }
 
