@@ -10,6 +10,7 @@ mod links;
 mod mailbox;
 mod operators;
 mod pace;
+mod parts;
 mod reissue;
 mod replace;
 mod services;

@@ -108,12 +108,12 @@ impl Attempts {
     /// [`FlowError::MailUnavailable`], [`FlowError::StoreUnavailable`]. None of them leaves an attempt that was mailed,
     /// unless the store fails right after the mail.
     pub async fn start(&self, request: StartRequest, caller: Caller) -> Result<Started, FlowError> {
-        self.settings.check_purpose(request.purpose)?;
+        self.parts.settings.check_purpose(request.purpose)?;
         let email =
             TypedAddress::parse(&request.email_address).map_err(|_| FlowError::InvalidEmailAddress)?;
-        self.limits.check_domain(email.canonical())?;
+        self.issuer.limits.check_domain(email.canonical())?;
         if let Some(url) = &request.redirect_url {
-            self.settings.check_redirect(url)?;
+            self.parts.settings.check_redirect(url)?;
         }
         let subject = subject_of(&request)?;
         let (new, new_client) = self.new_attempt(request, email, subject, &caller);
@@ -129,15 +129,15 @@ impl Attempts {
         subject: Option<Subject>,
         caller: &Caller,
     ) -> (NewAttempt, Option<ClientSecret>) {
-        let key = self.tokens.active_key();
+        let key = self.parts.tokens.active_key();
         let network = requester_network(&request, caller);
-        let networks = network.map_or_else(Vec::new, |network| self.limits.network_hashes(&network));
+        let networks = network.map_or_else(Vec::new, |network| self.issuer.limits.network_hashes(&network));
         let network = networks.first().copied();
         let new_client = new_client(&key, &request, caller, network);
         let client = caller.client.or_else(|| new_client.as_ref().map(fingerprint));
         let attempt = match &request.idempotency_key {
             Some(idempotency) => derive_id(&key, &request, idempotency, client.as_ref()),
-            None => fresh_attempt_id(self.clock.now()),
+            None => fresh_attempt_id(self.parts.now()),
         };
         let by_api_key = matches!(request.authority, Authority::ApiKey(_));
         // Ignore the back end's own User-Agent; it is not the end user's.
@@ -145,8 +145,8 @@ impl Attempts {
         let browser = request.back_end.client_user_agent.as_deref().or(own).and_then(browser::describe);
         let new = NewAttempt {
             networks,
-            has_verified: self.limits.has_verified(caller, email.canonical()),
-            link_ttl: request.back_end.expires_in.unwrap_or(self.settings.link_ttl),
+            has_verified: self.issuer.limits.has_verified(caller, email.canonical()),
+            link_ttl: request.back_end.expires_in.unwrap_or(self.parts.settings.link_ttl),
             by_api_key,
             repeatable: request.idempotency_key.is_some(),
             deliver: !request.back_end.undelivered,
@@ -158,7 +158,7 @@ impl Attempts {
                 network,
                 browser,
                 redirect_url: request.redirect_url,
-                locale: request.locale.or(caller.locale).unwrap_or(self.settings.default_locale),
+                locale: request.locale.or(caller.locale).unwrap_or(self.parts.settings.default_locale),
                 cross_device: request.back_end.cross_device,
                 ticket: request.back_end.ticket,
                 subject,
@@ -171,14 +171,14 @@ impl Attempts {
         let (Issued { attempt, link_url }, particulars) = (issued, new.particulars);
         Started {
             id: particulars.attempt,
-            status: attempt.status(self.clock.now()),
+            status: attempt.status(self.parts.now()),
             purpose: particulars.purpose,
             email_address: particulars.email.as_typed().to_owned(),
             created_at: attempt.created_at,
             expires_at: attempt.expires_at,
             resend_after: attempt.resend_after,
-            attempt_token: self.tokens.mint_attempt(&particulars, attempt.created_at, attempt.ends_at),
-            cross_device: particulars.cross_device.unwrap_or(self.settings.cross_device),
+            attempt_token: self.parts.tokens.mint_attempt(&particulars, attempt.created_at, attempt.ends_at),
+            cross_device: particulars.cross_device.unwrap_or(self.parts.settings.cross_device),
             link: link_url.filter(|_| !new.deliver),
             new_client,
         }
