@@ -211,7 +211,7 @@ impl Attempts {
             return Err(FlowError::SignedInElsewhere);
         }
         let identity = self.sessions.identity(particulars, &verified);
-        Ok(Redeemed::Session(self.sessions.sign_in(identity, caller.client.as_ref()).await?))
+        Ok(Redeemed::Session(self.sessions.sign_in(identity, caller).await?))
     }
 
     /// What the requester sees of an attempt. `None` stands for one that the store has lost: the attempt token is

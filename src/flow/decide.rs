@@ -77,7 +77,10 @@ impl Links {
             (_, Confirm::Mismatch) => return Err(FlowError::ClientMismatch),
             (Decision::Deny, _) => return self.deny(link, confirmation, now).await,
             (Decision::Approve, Confirm::RelayCode) => {
-                let code = self.show_code(link, now).await?;
+                let id = link.particulars.attempt;
+                let shown = self.parts.store.show_code(id, &link.nonce, now).await;
+                shown.map_err(|error| FlowError::for_opener(error, now))?;
+                let code = link.key.relay_code(id, &link.nonce);
                 return Ok(Confirmed::AwaitingCode { code, sign_in_here });
             }
             (Decision::Approve | Decision::SignInOnThisDevice, Confirm::Automatic) => SignedIn::Both,
@@ -126,13 +129,6 @@ impl Links {
             self.issuer.limits.deny(&link.key, particulars.email.canonical(), network).await?;
         }
         Ok(Confirmed::Denied)
-    }
-
-    async fn show_code(&self, link: &Link, now: DateTime<Utc>) -> Result<RelayCode, FlowError> {
-        let id = link.particulars.attempt;
-        let shown = self.parts.store.show_code(id, &link.nonce, now).await;
-        shown.map_err(|error| FlowError::for_opener(error, now))?;
-        Ok(link.key.relay_code(id, &link.nonce))
     }
 
     async fn verify(

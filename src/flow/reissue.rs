@@ -44,10 +44,14 @@ impl Links {
         Ok(Reissued { email_address: particulars.email.canonical().as_str().to_owned(), expires_at })
     }
 
-    /// Whether [`Links::reissue`] can start a new attempt in place of this link's.
+    /// Whether [`Links::reissue`] can start a new attempt in place of this link's. Not for `verify_email`: nobody would
+    /// hold the attempt token that redeems the proof. Not for an attempt with a subject or a ticket: a back end ordered
+    /// that attempt, and no other.
     #[must_use]
     pub fn may_start_over(&self, link: &Link) -> bool {
-        may_start_over(link, self.parts.now())
+        let particulars = &link.particulars;
+        let ordered = particulars.subject.is_some() || particulars.ticket;
+        particulars.purpose.signs_in() && !ordered && self.parts.now() < link.expires_at + RESTARTABLE_FOR
     }
 
     async fn start_over(
@@ -56,7 +60,7 @@ impl Links {
         caller: &Caller,
         now: DateTime<Utc>,
     ) -> Result<DateTime<Utc>, FlowError> {
-        if !may_start_over(link, now) {
+        if !self.may_start_over(link) {
             return Err(FlowError::LinkExpired);
         }
         let networks = self.issuer.limits.network_hashes(&caller.network);
@@ -82,12 +86,4 @@ impl Links {
         };
         Ok(self.issuer.issue(&new).await?.attempt.expires_at)
     }
-}
-
-/// Whether a new attempt may take the place of this link's. Not for `verify_email`: nobody would hold the attempt token
-/// that redeems the proof. Not for an attempt with a subject or a ticket: a back end ordered that attempt, and no other.
-fn may_start_over(link: &Link, now: DateTime<Utc>) -> bool {
-    let particulars = &link.particulars;
-    let ordered = particulars.subject.is_some() || particulars.ticket;
-    particulars.purpose.signs_in() && !ordered && now < link.expires_at + RESTARTABLE_FOR
 }

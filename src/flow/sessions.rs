@@ -33,19 +33,12 @@ pub struct SessionGrant {
 
 /// The session of an opener, for its cookie.
 pub struct OpenerSession {
-    identity: Identity,
+    /// The person and the authentication.
+    pub identity: Identity,
     /// Renews the session: the value of the cookie.
     pub renewal_token: String,
     /// When the session ends.
     pub expires_at: DateTime<Utc>,
-}
-
-impl OpenerSession {
-    /// The address that the opener has verified.
-    #[must_use]
-    pub const fn email(&self) -> &EmailAddress {
-        &self.identity.email
-    }
 }
 
 /// The use cases of sessions.
@@ -117,18 +110,6 @@ impl Sessions {
         Ok(self.grant(ticket.identity, None))
     }
 
-    /// Signs in an opener that keeps no cookies and gets its session in the response.
-    ///
-    /// # Errors
-    /// [`FlowError::AttemptOver`] if the session was signed out, [`FlowError::StoreUnavailable`].
-    pub async fn sign_in_opener(
-        &self,
-        opener: &OpenerSession,
-        caller: &Caller,
-    ) -> Result<SessionGrant, FlowError> {
-        self.sign_in(opener.identity.clone(), caller.client.as_ref()).await
-    }
-
     /// The mark with which a client proves from now on that it has verified this address.
     #[must_use]
     pub fn address_mark(&self, client: &Fingerprint, email: &EmailAddress) -> AddressMark {
@@ -147,16 +128,15 @@ impl Sessions {
         }
     }
 
-    /// The session of an identity, unless it was signed out.
-    pub(super) async fn sign_in(
-        &self,
-        identity: Identity,
-        client: Option<&Fingerprint>,
-    ) -> Result<SessionGrant, FlowError> {
+    /// The session of a verified attempt, for the client that redeems it or opened its link.
+    ///
+    /// # Errors
+    /// [`FlowError::AttemptOver`] if the session was signed out, [`FlowError::StoreUnavailable`].
+    pub async fn sign_in(&self, identity: Identity, caller: &Caller) -> Result<SessionGrant, FlowError> {
         if self.parts.store.session_ended(identity.session).await? {
             return Err(FlowError::AttemptOver);
         }
-        Ok(self.grant(identity, client))
+        Ok(self.grant(identity, caller.client.as_ref()))
     }
 
     /// The cookie's part of an opener's session.
