@@ -78,7 +78,7 @@ prefixed_id! {
 }
 
 /// A person's id for applications: `user_` and a digest of the canonical address, or the value that a back end set.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct Subject(String);
 
 impl Subject {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Datelike as _, Utc};
 
 /// A language that linkgate has texts in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
 pub enum Locale {
     /// English.
     #[default]
