@@ -23,7 +23,7 @@ use crate::token::{KeyHandle, NetworkHash, Particulars, fingerprint, fresh_attem
 const SECRET_KEY_LEN: usize = 22;
 
 /// The authority on which an attempt is started.
-#[derive(Clone)]
+#[derive(Clone, Serialize)]
 pub enum Authority {
     /// None: a browser or a script.
     Anyone,
@@ -34,7 +34,7 @@ pub enum Authority {
 }
 
 /// Options that only a back end may set.
-#[derive(Default, Clone)]
+#[derive(Default, Clone, Serialize)]
 pub struct BackEndOptions {
     /// The subject of the future session.
     pub subject: Option<Subject>,
@@ -52,7 +52,8 @@ pub struct BackEndOptions {
     pub expires_in: Option<TimeDelta>,
 }
 
-/// A request to start an attempt.
+/// A request to start an attempt. Serialized only to be hashed into the attempt id: it holds secrets.
+#[derive(Serialize)]
 pub struct StartRequest {
     /// The address as the person typed it.
     pub email_address: String,
@@ -135,10 +136,8 @@ impl Attempts {
         let network = networks.first().copied();
         let new_client = new_client(&key, &request, caller, network);
         let client = caller.client.or_else(|| new_client.as_ref().map(fingerprint));
-        let attempt = match &request.idempotency_key {
-            Some(idempotency) => derive_id(&key, &request, idempotency, client.as_ref()),
-            None => fresh_attempt_id(self.parts.now()),
-        };
+        let repeatable = request.idempotency_key.is_some();
+        let derived = repeatable.then(|| derive_id(&key, &request, client.as_ref())).flatten();
         let by_api_key = matches!(request.authority, Authority::ApiKey(_));
         // Ignore the back end's own User-Agent; it is not the end user's.
         let own = caller.user_agent.as_deref().filter(|_| !by_api_key);
@@ -148,10 +147,10 @@ impl Attempts {
             has_verified: self.issuer.limits.has_verified(caller, email.canonical()),
             link_ttl: request.back_end.expires_in.unwrap_or(self.parts.settings.link_ttl),
             by_api_key,
-            repeatable: request.idempotency_key.is_some(),
+            repeatable,
             deliver: !request.back_end.undelivered,
             particulars: Particulars {
-                attempt,
+                attempt: derived.unwrap_or_else(|| fresh_attempt_id(self.parts.now())),
                 email,
                 purpose: request.purpose,
                 fingerprint: client,
@@ -232,38 +231,8 @@ fn requester_network(request: &StartRequest, caller: &Caller) -> Option<Network>
 
 /// The attempt id of a request with an idempotency key. It is a hash of the whole request and the client, so that no
 /// other request and no other client gets the same attempt.
-fn derive_id(
-    key: &KeyHandle,
-    request: &StartRequest,
-    idempotency: &str,
-    client: Option<&Fingerprint>,
-) -> AttemptId {
-    let back_end = &request.back_end;
-    let (scope, session) = match &request.authority {
-        Authority::Anyone => ("", ""),
-        Authority::ApiKey(key) => (key.as_str(), ""),
-        Authority::Session(subject) => ("", subject.as_str()),
-    };
-    let options = format!(
-        "{:?} {:?} {:?} {} {} {:?}",
-        back_end.client_ip,
-        back_end.cross_device,
-        request.locale,
-        back_end.undelivered,
-        back_end.ticket,
-        back_end.expires_in
-    );
-    key.derive_attempt_id(&[
-        b"start",
-        idempotency.as_bytes(),
-        scope.as_bytes(),
-        session.as_bytes(),
-        client.map_or(&[][..], |client| client.as_bytes()),
-        request.email_address.as_bytes(),
-        request.purpose.as_str().as_bytes(),
-        request.redirect_url.as_deref().unwrap_or_default().as_bytes(),
-        back_end.subject.as_ref().map_or("", Subject::as_str).as_bytes(),
-        back_end.client_user_agent.as_deref().unwrap_or_default().as_bytes(),
-        options.as_bytes(),
-    ])
+fn derive_id(key: &KeyHandle, request: &StartRequest, client: Option<&Fingerprint>) -> Option<AttemptId> {
+    let request = serde_json::to_vec(request).ok()?;
+    let client = client.map_or(&[][..], |client| client.as_bytes());
+    Some(key.derive_attempt_id(&[b"start", client, &request]))
 }
