@@ -13,10 +13,9 @@ use std::time::Duration;
 use futures_util::future::{join, join_all, try_join_all};
 
 use super::caller::Caller;
-use super::error::FlowError;
+use super::error::{FlowError, at_least_a_second};
 use super::parts::Parts;
 use super::settings::DENIED_FOR;
-use super::time::at_least_a_second;
 use crate::domain::email::EmailAddress;
 use crate::domain::limit::Limit;
 use crate::domain::network::Network;

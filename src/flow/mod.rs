@@ -17,7 +17,6 @@ mod services;
 mod sessions;
 mod settings;
 mod start;
-mod time;
 mod waiters;
 
 pub use attempts::{AttemptView, Attempts, Redeemed};

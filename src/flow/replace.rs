@@ -9,7 +9,6 @@ use super::error::FlowError;
 use super::issuer::Issuer;
 use super::limits::{MailRequest, Permission};
 use super::settings::RESEND_INTERVAL;
-use super::time::time_left;
 use crate::domain::attempt::{Attempt, LinkState};
 use crate::domain::ids::AttemptId;
 use crate::domain::secret::Nonce;
@@ -44,12 +43,9 @@ impl Issuer {
     ) -> Result<Attempt, FlowError> {
         // Reads before it writes: if the outcome of the write stays unknown, this is the state to restore.
         let existing = self.parts.store.read(particulars.attempt).await?.ok_or(FlowError::AttemptOver)?;
-        if existing.status(now).is_over() {
-            return Err(FlowError::AttemptOver);
-        }
-        if now < existing.resend_after {
-            return Err(FlowError::ResendTooSoon(time_left(existing.resend_after, now)));
-        }
+        // The rule that the store applies below, before any permit is taken.
+        let replaceable = existing.clone().replace_link(&existing.link(), now);
+        replaceable.map_err(|refusal| FlowError::for_requester(refusal.into(), now))?;
         let email = particulars.email.canonical();
         let has_verified = self.limits.has_verified(caller, email);
         let requester = particulars.fingerprint.filter(|_| !existing.by_api_key);
