@@ -15,7 +15,7 @@ use crate::domain::attempt::{Refusal, Status};
 use crate::domain::policy::{Confirm, Opener};
 use crate::domain::redirect::RedirectUrl;
 use crate::store::StepError;
-use crate::token::{KeyHandle, Link};
+use crate::token::Link;
 
 /// How long a link's page waits for the store. The page needs no answer: the decision asks the store again.
 const STORE_PATIENCE: Duration = Duration::from_millis(300);
@@ -109,21 +109,17 @@ impl Links {
     /// How the opener relates to the requester, and how it may confirm.
     pub(super) fn relation(&self, link: &Link, caller: &Caller) -> (Opener, Confirm) {
         let particulars = &link.particulars;
+        // As all keys hash it: a resent link carries the network as an older key hashed it.
+        let networks = || self.issuer.limits.network_hashes(&caller.network);
         let opener = if particulars.fingerprint.is_some() && particulars.fingerprint == caller.client {
             Opener::SameClient
-        } else if self.is_in_network_of(link, caller) {
+        } else if particulars.network.is_some_and(|network| networks().contains(&network)) {
             Opener::SameNetwork
         } else {
             Opener::OtherNetwork
         };
         let policy = particulars.cross_device.unwrap_or(self.parts.settings.cross_device);
         (opener, policy.confirm(opener))
-    }
-
-    /// Compares with all keys: a resent link carries the network as an older key hashed it.
-    fn is_in_network_of(&self, link: &Link, caller: &Caller) -> bool {
-        let same = |key: &KeyHandle| link.particulars.network == Some(key.network_hash(&caller.network));
-        same(&link.key) || self.parts.tokens.accepted_keys().iter().any(same)
     }
 
     /// Whether the opener may take the session instead of the requester. An opener without a client secret can hold a
