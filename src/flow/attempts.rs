@@ -140,18 +140,16 @@ impl Attempts {
             .await
             .map_err(|error| FlowError::for_requester(error, now))?;
         match entered {
-            CodeEntered::Again => Ok(self.view(grant, Some(&attempt))),
-            CodeEntered::Right => {
-                self.parts.metrics.attempt_verified(purpose, now - attempt.created_at);
-                Ok(self.view(grant, Some(&attempt)))
-            }
             CodeEntered::Wrong(left) => {
                 if left == 0 {
                     self.parts.metrics.attempt_ended(purpose, AttemptEnd::Failed);
                 }
-                Err(FlowError::CodeIncorrect(left))
+                return Err(FlowError::CodeIncorrect(left));
             }
+            CodeEntered::Right => self.parts.metrics.attempt_verified(purpose, now - attempt.created_at),
+            CodeEntered::Again => {}
         }
+        Ok(self.view(grant, Some(&attempt)))
     }
 
     /// Mails a new link, which supersedes the older ones.

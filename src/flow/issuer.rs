@@ -45,24 +45,6 @@ pub(super) struct Issued {
     pub(super) link_url: Option<String>,
 }
 
-impl NewAttempt {
-    /// What the store keeps of the attempt.
-    fn record(&self, now: DateTime<Utc>) -> Attempt {
-        let expires_at = now + self.link_ttl;
-        Attempt {
-            nonce: Nonce::from_bytes(fresh_bytes()),
-            created_at: now,
-            expires_at,
-            ends_at: expires_at + ATTEMPT_GRACE,
-            resend_after: now + RESEND_INTERVAL,
-            code_tries_left: CODE_TRIES,
-            mailing: self.repeatable && self.deliver,
-            by_api_key: self.by_api_key,
-            state: State::Pending,
-        }
-    }
-}
-
 /// Issues attempts and, in [`super::replace`], further links of an attempt.
 pub(super) struct Issuer {
     pub(super) parts: Arc<Parts>,
@@ -133,7 +115,18 @@ impl Issuer {
 
     async fn create_and_mail(&self, new: &NewAttempt) -> Result<Issued, FlowError> {
         let now = self.parts.now_secs();
-        let attempt = new.record(now);
+        let expires_at = now + new.link_ttl;
+        let attempt = Attempt {
+            nonce: Nonce::from_bytes(fresh_bytes()),
+            created_at: now,
+            expires_at,
+            ends_at: expires_at + ATTEMPT_GRACE,
+            resend_after: now + RESEND_INTERVAL,
+            code_tries_left: CODE_TRIES,
+            mailing: new.repeatable && new.deliver,
+            by_api_key: new.by_api_key,
+            state: State::Pending,
+        };
         let id = new.particulars.attempt;
         if let Created::Exists(existing) = self.parts.store.create(id, &attempt, attempt.ends_at, now).await?
         {
