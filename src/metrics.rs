@@ -125,12 +125,20 @@ impl Default for Metrics {
                 Time::default(),
             ),
             attempts: Attempts::new(r),
-            mails: r.add_counters("mails", "Mails handed to the relay, by outcome", MailOutcome::WORDS.map(|outcome| [("outcome", outcome)])),
-            mail_seconds: r.add_seconds("mail", "Time until the relay accepted or rejected a mail", mail_seconds()),
+            mails: r.add_counters(
+                "mails",
+                "Mails handed to the relay, by outcome",
+                MailOutcome::WORDS.map(|outcome| [("outcome", outcome)]),
+            ),
+            mail_seconds: r.add_seconds(
+                "mail",
+                "Time until the relay accepted or rejected a mail",
+                mail_seconds(),
+            ),
             limited: r.add_counters(
                 "limited",
-                "Requests over a limit, by limit: address, network, client, known (a client that has verified the \
-                 address), overall, refusals",
+                "Requests over a limit, by limit: address, network, client, known (a client that has \
+                 verified the address), overall, refusals",
                 LimitScope::WORDS.map(|limit| [("limit", limit)]),
             ),
             store: r.add_seconds(
@@ -162,8 +170,8 @@ impl Attempts {
             ),
             ended: r.add_counters(
                 "attempts_ended",
-                "Attempts ended on this replica, by purpose and outcome; attempts that expire unseen are started and \
-                 never ended",
+                "Attempts ended on this replica, by purpose and outcome; attempts that expire unseen are \
+                 started and never ended",
                 Purpose::WORDS.into_iter().flat_map(ended),
             ),
             lost: r.add_counters(
