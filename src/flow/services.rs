@@ -48,8 +48,8 @@ impl Services {
         metrics: Arc<Metrics>,
     ) -> Self {
         let mailbox = Arc::new(DevMailbox(mailer.clone()));
-        let waiters = Arc::new(Waiters::new(store.clone(), clock.clone(), metrics.clone()));
         let parts = Arc::new(Parts { settings, tokens, store, clock, metrics });
+        let waiters = Arc::new(Waiters::new(parts.clone()));
         let sessions = Arc::new(Sessions { parts: parts.clone() });
         let operators = Arc::new(Operators { parts: parts.clone() });
         let issuer = Arc::new(Issuer {
