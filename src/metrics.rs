@@ -37,8 +37,8 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 /// A gauge of Unix time.
 type Time = Gauge<f64, AtomicU64>;
 
-/// Names and values of `N` labels. The values are words of the code, never text of a request.
-type Labels<const N: usize> = [(&'static str, &'static str); N];
+/// Names and values of `N` labels. The values are words of the code, unless `V` says otherwise.
+type Labels<const N: usize, V = &'static str> = [(&'static str, V); N];
 
 type Counters<const N: usize> = Family<Labels<N>, Counter>;
 
@@ -54,7 +54,7 @@ pub struct Metrics {
     store: Histograms<2>,
     store_up: Gauge,
     http: Family<HttpLabels, Counter>,
-    http_seconds: Family<[(&'static str, Cow<'static, str>); 1], Traced, fn() -> Traced>,
+    http_seconds: Family<Labels<1, Cow<'static, str>>, Traced, fn() -> Traced>,
     keyring: Keyring,
     ready: Gauge,
     clock: Time,
@@ -71,7 +71,7 @@ struct Attempts {
 }
 
 struct Keyring {
-    keys: Family<[(&'static str, String); 1], Gauge>,
+    keys: Family<Labels<1, String>, Gauge>,
     reloads: Counters<1>,
     good: Gauge,
     since: Time,
