@@ -11,7 +11,7 @@ use super::parts::Parts;
 use super::settings::TICKET_TTL;
 use crate::domain::attempt::{SignedIn, Verified};
 use crate::domain::email::EmailAddress;
-use crate::domain::ids::Subject;
+use crate::domain::ids::{SessionId, Subject};
 use crate::domain::secret::{AddressMark, Fingerprint, SECRET_LEN};
 use crate::token::{Identity, Link, Particulars, Renewal, client_id, session_id};
 
@@ -53,9 +53,7 @@ impl Sessions {
     /// [`FlowError::SessionRequired`], [`FlowError::StoreUnavailable`].
     pub async fn current(&self, renewal: Option<&str>, caller: &Caller) -> Result<Renewal, FlowError> {
         let renewal = self.check_renewal(renewal, caller)?;
-        if self.parts.store.session_ended(renewal.identity.session).await? {
-            return Err(FlowError::SessionRequired);
-        }
+        self.check_not_ended(renewal.identity.session, FlowError::SessionRequired).await?;
         Ok(renewal)
     }
 
@@ -87,11 +85,8 @@ impl Sessions {
     pub async fn subject_of(&self, session_token: &str) -> Result<Subject, FlowError> {
         let checked = self.parts.tokens.check_session(session_token, self.parts.now());
         let (session, subject) = checked.map_err(|_| FlowError::SessionRequired)?;
-        if self.parts.store.session_ended(session).await? {
-            Err(FlowError::SessionRequired)
-        } else {
-            Ok(subject)
-        }
+        self.check_not_ended(session, FlowError::SessionRequired).await?;
+        Ok(subject)
     }
 
     /// Redeems a ticket, once.
@@ -133,9 +128,7 @@ impl Sessions {
     /// # Errors
     /// [`FlowError::AttemptOver`] if the session was signed out, [`FlowError::StoreUnavailable`].
     pub async fn sign_in(&self, identity: Identity, caller: &Caller) -> Result<SessionGrant, FlowError> {
-        if self.parts.store.session_ended(identity.session).await? {
-            return Err(FlowError::AttemptOver);
-        }
+        self.check_not_ended(identity.session, FlowError::AttemptOver).await?;
         Ok(self.grant(identity, caller.client.as_ref()))
     }
 
@@ -161,6 +154,11 @@ impl Sessions {
         let nonce = link.key.derive_nonce(&[attempt.uuid().as_bytes(), &confirmation]);
         self.parts.store.put_ticket(&nonce, TICKET_TTL).await?;
         Ok(self.parts.tokens.mint_ticket(attempt, purpose, identity, &nonce, TICKET_TTL))
+    }
+
+    /// Fails with `refusal` if the session was signed out.
+    async fn check_not_ended(&self, session: SessionId, refusal: FlowError) -> Result<(), FlowError> {
+        if self.parts.store.session_ended(session).await? { Err(refusal) } else { Ok(()) }
     }
 
     fn grant(&self, identity: Identity, client: Option<&Fingerprint>) -> SessionGrant {
