@@ -76,7 +76,21 @@ struct Waiter<'w> {
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        self.waiters.leave(self.attempt, &self.counted_for);
+        let mut registry = self.waiters.registry();
+        if let Some(count) = registry.counts.get_mut(&self.counted_for) {
+            *count -= 1;
+            if *count == 0 {
+                registry.counts.remove(&self.counted_for);
+            }
+        }
+        if let Some(watched) = registry.watched.get_mut(&self.attempt) {
+            watched.waiters -= 1;
+            if watched.waiters == 0 {
+                registry.watched.remove(&self.attempt);
+            }
+        }
+        registry.waiters = registry.waiters.saturating_sub(1);
+        self.waiters.parts.metrics.waiters(registry.waiters);
     }
 }
 
@@ -262,24 +276,6 @@ impl Waiters {
         registry.waiters += 1;
         self.parts.metrics.waiters(registry.waiters);
         Some(Waiter { waiters: self, attempt, counted_for, latest })
-    }
-
-    fn leave(&self, attempt: AttemptId, counted_for: &CountedFor) {
-        let mut registry = self.registry();
-        if let Some(count) = registry.counts.get_mut(counted_for) {
-            *count -= 1;
-            if *count == 0 {
-                registry.counts.remove(counted_for);
-            }
-        }
-        if let Some(watched) = registry.watched.get_mut(&attempt) {
-            watched.waiters -= 1;
-            if watched.waiters == 0 {
-                registry.watched.remove(&attempt);
-            }
-        }
-        registry.waiters = registry.waiters.saturating_sub(1);
-        self.parts.metrics.waiters(registry.waiters);
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
