@@ -3,6 +3,7 @@
 mod files;
 mod keys;
 
+use std::error::Error;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::domain::secret_text::SecretText;
 use crate::flow::{Services, Settings, Waiters};
 use crate::http::ops::{self, OpsState};
 use crate::http::{self, HttpSettings, HttpState};
-use crate::mailer::{MailError, Mailer, MailerSettings, TransportSettings};
+use crate::mailer::{Mailer, MailerSettings, TransportSettings};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::measured::Measured;
@@ -29,22 +30,8 @@ use crate::store::memory::MemoryStore;
 use crate::store::redis::{InvalidOptions, RedisOptions, RedisStore};
 use crate::token::{TokenSettings, Tokens};
 
-/// Why linkgate did not start, or stopped.
-#[derive(thiserror::Error, Debug)]
-#[error("{0}")]
-pub struct AppError(String);
-
-impl From<io::Error> for AppError {
-    fn from(error: io::Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl From<Fault> for AppError {
-    fn from(fault: Fault) -> Self {
-        Self(fault.to_string())
-    }
-}
+/// Why linkgate did not start, or stopped: a text for the operator.
+pub type AppError = Box<dyn Error + Send + Sync>;
 
 /// The assembled service, before it listens.
 pub struct App {
@@ -64,7 +51,6 @@ pub struct Running {
     /// The listener for probes and metrics.
     pub ops_addr: Option<SocketAddr>,
     waiters: Arc<Waiters>,
-    handles: Vec<ServerHandle>,
     servers: Vec<Server>,
 }
 
@@ -111,11 +97,6 @@ fn tokens(config: &Config) -> Result<Tokens, Fault> {
     };
     Tokens::new(&config.keys, settings)
         .map_err(|error| Fault::new("LINKGATE_KEYS", "cannot be used", error.to_string()))
-}
-
-/// Converts a duration of the configuration, whose bounds keep it within range.
-fn time_delta(duration: Duration) -> TimeDelta {
-    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
 
 fn redis_options(config: &Config, url: &SecretText) -> Result<RedisOptions, Fault> {
@@ -171,7 +152,8 @@ impl App {
             opener_session: config.opener_session,
             mail_limits,
             domains,
-            link_ttl: time_delta(config.link_ttl),
+            // The bounds of the setting keep it within range.
+            link_ttl: TimeDelta::from_std(config.link_ttl).unwrap_or(TimeDelta::MAX),
             session_ttl: config.session_ttl,
             session_max_age: config.session_max_age,
         };
@@ -189,9 +171,8 @@ impl App {
         };
         let ops = OpsState::new(&services, clock.clone(), metrics.clone(), config.ready_strict);
         let http = HttpState::new(http, services, tokens.clone(), clock.clone(), metrics.clone());
-        let http = http.map_err(AppError)?;
         Ok(Self {
-            http: Data::new(http),
+            http: Data::new(http?),
             ops: Data::new(ops),
             waiters,
             tokens,
@@ -232,8 +213,7 @@ impl App {
             let seen = read_secret_file(&file).ok();
             tokio::spawn(keys::follow(file, seen, self.tokens, self.metrics, self.clock));
         }
-        let handles = servers.iter().map(Server::handle).collect();
-        Ok(Running { addr, ops_addr, waiters: self.waiters, handles, servers })
+        Ok(Running { addr, ops_addr, waiters: self.waiters, servers })
     }
 }
 
@@ -247,15 +227,15 @@ impl Running {
     pub async fn serve(self, drain_delay: Duration) -> Result<(), AppError> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let (waiters, handles) = (self.waiters, self.handles);
+        let handles: Vec<ServerHandle> = self.servers.iter().map(Server::handle).collect();
         let mut servers = tokio::spawn(futures_util::future::try_join_all(self.servers));
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
-            ended = &mut servers => return joined(ended),
+            ended = &mut servers => return Ok(ended?.map(drop)?),
         }
         log::info!("draining");
-        waiters.drain();
+        self.waiters.drain();
         let gracefully = async {
             tokio::time::sleep(drain_delay).await;
             for handle in &handles {
@@ -270,31 +250,22 @@ impl Running {
         for handle in &handles {
             handle.stop(false).await;
         }
-        joined(servers.await)
+        Ok(servers.await?.map(drop)?)
     }
 
     /// Serves in the background until a handle stops it; for tests.
     #[must_use]
     pub fn spawn(self) -> Vec<ServerHandle> {
-        for server in self.servers {
-            tokio::spawn(server);
-        }
-        self.handles
+        let handles = self.servers.iter().map(Server::handle).collect();
+        self.servers.into_iter().for_each(|server| drop(tokio::spawn(server)));
+        handles
     }
 }
 
 fn bind(addr: SocketAddr, variable: &str) -> Result<TcpListener, AppError> {
     TcpListener::bind(addr).map_err(|error| {
-        AppError(format!("cannot listen on {addr}: {error}; set {variable} to another address"))
+        format!("cannot listen on {addr}: {error}; set {variable} to another address").into()
     })
-}
-
-/// The result of the servers' task.
-fn joined(ended: Result<io::Result<Vec<()>>, tokio::task::JoinError>) -> Result<(), AppError> {
-    match ended {
-        Ok(result) => result.map(|_| ()).map_err(AppError::from),
-        Err(error) => Err(AppError(error.to_string())),
-    }
 }
 
 fn workers() -> usize {
@@ -345,13 +316,8 @@ pub async fn dev(config: Config) -> Result<(), AppError> {
 /// # Errors
 /// If the relay rejects the recipient or does not accept the mail.
 pub async fn mail_test(config: Config, to: EmailAddress) -> Result<(), AppError> {
-    let mailer = mailer(&config)?;
-    match mailer.send_test(&to, config.default_locale, SystemClock.now()).await {
-        Ok(()) => {
-            println!("the relay has accepted the mail");
-            Ok(())
-        }
-        Err(MailError::Rejected) => Err(AppError("the relay rejected the recipient".to_owned())),
-        Err(MailError::Unavailable(reason)) => Err(AppError(format!("the mail was not sent: {reason}"))),
-    }
+    let sent = mailer(&config)?.send_test(&to, config.default_locale, SystemClock.now()).await;
+    sent.map_err(|error| format!("the mail was not sent: {error}"))?;
+    println!("the relay has accepted the mail");
+    Ok(())
 }

@@ -27,8 +27,7 @@ pub use self::labels::LONGEST_REQUEST_ID;
 pub use self::outcomes::{AttemptEnd, KeyringReload, LimitScope, MailOutcome, StoreOutcome, WaiterLimit};
 
 use self::labels::{
-    EndLabels, HttpLabels, KeyLabel, LimitLabel, OutcomeLabel, PurposeLabel, RequestLabel, RouteLabel,
-    StoreLabels, Traced, http_seconds, human_seconds, mail_seconds, store_seconds,
+    HttpLabels, RequestLabel, Traced, http_seconds, human_seconds, mail_seconds, store_seconds,
 };
 use self::process::Process;
 
@@ -38,39 +37,42 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 /// A gauge of Unix time.
 type Time = Gauge<f64, AtomicU64>;
 
+/// Names and values of `N` labels. The values are words of the code, unless `V` says otherwise.
+type Labels<const N: usize, V = &'static str> = [(&'static str, V); N];
+
+type Counters<const N: usize> = Family<Labels<N>, Counter>;
+
+type Histograms<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
+
 /// All metrics of one process.
 pub struct Metrics {
     registry: Mutex<Registry>,
     attempts: Attempts,
-    mails: Mails,
-    store: Family<StoreLabels, Histogram, fn() -> Histogram>,
+    mails: Counters<1>,
+    mail_seconds: Histogram,
+    limited: Counters<1>,
+    store: Histograms<2>,
     store_up: Gauge,
     http: Family<HttpLabels, Counter>,
-    http_seconds: Family<RouteLabel, Traced, fn() -> Traced>,
+    http_seconds: Family<Labels<1, Cow<'static, str>>, Traced, fn() -> Traced>,
     keyring: Keyring,
     ready: Gauge,
     clock: Time,
 }
 
 struct Attempts {
-    started: Family<PurposeLabel, Counter>,
-    ended: Family<EndLabels, Counter>,
-    lost: Family<PurposeLabel, Counter>,
-    verify_seconds: Family<PurposeLabel, Histogram, fn() -> Histogram>,
+    started: Counters<1>,
+    ended: Counters<2>,
+    lost: Counters<1>,
+    verify_seconds: Histograms<1>,
     waiters: Gauge,
     waiters_limit: Gauge,
-    waiters_turned_away: Family<LimitLabel, Counter>,
-}
-
-struct Mails {
-    sent: Family<OutcomeLabel, Counter>,
-    seconds: Histogram,
-    limited: Family<LimitLabel, Counter>,
+    waiters_turned_away: Counters<1>,
 }
 
 struct Keyring {
-    keys: Family<KeyLabel, Gauge>,
-    reloads: Family<OutcomeLabel, Counter>,
+    keys: Family<Labels<1, String>, Gauge>,
+    reloads: Counters<1>,
     good: Gauge,
     since: Time,
 }
@@ -83,6 +85,21 @@ impl Registrar<'_> {
         let metric = M::default();
         self.0.register(name, help, metric.clone());
         metric
+    }
+
+    /// Counters by labels whose values are known. A rate needs a value from before the first event, so all series exist
+    /// from the start.
+    fn add_counters<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: impl IntoIterator<Item = Labels<N>>,
+    ) -> Counters<N> {
+        let counters: Counters<N> = self.add(name, help);
+        for labels in series {
+            drop(counters.get_or_create(&labels));
+        }
+        counters
     }
 
     fn add_seconds<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
@@ -108,7 +125,22 @@ impl Default for Metrics {
                 Time::default(),
             ),
             attempts: Attempts::new(r),
-            mails: Mails::new(r),
+            mails: r.add_counters(
+                "mails",
+                "Mails handed to the relay, by outcome",
+                MailOutcome::WORDS.map(|outcome| [("outcome", outcome)]),
+            ),
+            mail_seconds: r.add_seconds(
+                "mail",
+                "Time until the relay accepted or rejected a mail",
+                mail_seconds(),
+            ),
+            limited: r.add_counters(
+                "limited",
+                "Requests over a limit, by limit: address, network, client, known (a client that has \
+                 verified the address), overall, refusals",
+                LimitScope::WORDS.map(|limit| [("limit", limit)]),
+            ),
             store: r.add_seconds(
                 "store_operation",
                 "Duration of store operations, by verb and outcome",
@@ -127,20 +159,25 @@ impl Default for Metrics {
     }
 }
 
-// A rate needs a value from before the first event: series with known labels exist from the start.
-
 impl Attempts {
     fn new(r: &mut Registrar<'_>) -> Self {
-        let attempts = Self {
-            started: r.add("attempts_started", "Attempts started, by purpose"),
-            ended: r.add(
-                "attempts_ended",
-                "Attempts ended on this replica, by purpose and outcome; attempts that expire unseen are started and \
-                 never ended",
+        let ended = |purpose| AttemptEnd::WORDS.map(|end| [("purpose", purpose), ("outcome", end)]);
+        Self {
+            started: r.add_counters(
+                "attempts_started",
+                "Attempts started, by purpose",
+                Purpose::WORDS.map(|purpose| [("purpose", purpose)]),
             ),
-            lost: r.add(
+            ended: r.add_counters(
+                "attempts_ended",
+                "Attempts ended on this replica, by purpose and outcome; attempts that expire unseen are \
+                 started and never ended",
+                Purpose::WORDS.into_iter().flat_map(ended),
+            ),
+            lost: r.add_counters(
                 "attempts_lost",
                 "Requesters that learned that the store has lost their attempt, by purpose",
+                Purpose::WORDS.map(|purpose| [("purpose", purpose)]),
             ),
             verify_seconds: r.add_seconds(
                 "attempt_verify",
@@ -149,66 +186,31 @@ impl Attempts {
             ),
             waiters: r.add("waiters", "Requests waiting for an attempt to change"),
             waiters_limit: r.add("waiters_limit", "How many requests may wait on this replica"),
-            waiters_turned_away: r.add(
+            waiters_turned_away: r.add_counters(
                 "waiters_turned_away",
                 "Requests answered at once because too many were waiting, of the client or on the replica",
+                WaiterLimit::WORDS.map(|limit| [("limit", limit)]),
             ),
-        };
-        for purpose in Purpose::WORDS {
-            drop(attempts.started.get_or_create(&PurposeLabel { purpose }));
-            drop(attempts.lost.get_or_create(&PurposeLabel { purpose }));
-            for outcome in AttemptEnd::WORDS {
-                drop(attempts.ended.get_or_create(&EndLabels { purpose, outcome }));
-            }
         }
-        for limit in WaiterLimit::WORDS {
-            drop(attempts.waiters_turned_away.get_or_create(&LimitLabel { limit }));
-        }
-        attempts
-    }
-}
-
-impl Mails {
-    fn new(r: &mut Registrar<'_>) -> Self {
-        let mails = Self {
-            sent: r.add("mails", "Mails handed to the relay, by outcome"),
-            seconds: r.add_seconds(
-                "mail",
-                "Time until the relay accepted or rejected a mail",
-                mail_seconds(),
-            ),
-            limited: r.add(
-                "limited",
-                "Requests over a limit, by limit: address, network, client, known (a client that has verified the \
-                 address), overall, refusals",
-            ),
-        };
-        for outcome in MailOutcome::WORDS {
-            drop(mails.sent.get_or_create(&OutcomeLabel { outcome }));
-        }
-        for limit in LimitScope::WORDS {
-            drop(mails.limited.get_or_create(&LimitLabel { limit }));
-        }
-        mails
     }
 }
 
 impl Keyring {
     fn new(r: &mut Registrar<'_>) -> Self {
-        let keyring = Self {
+        Self {
             keys: r.add("keyring_key", "Accepted and published keys, by id: 1 for the signing key"),
-            reloads: r.add("keyring_reloads", "Reloads of the key file, by outcome"),
+            reloads: r.add_counters(
+                "keyring_reloads",
+                "Reloads of the key file, by outcome",
+                KeyringReload::WORDS.map(|outcome| [("outcome", outcome)]),
+            ),
             good: r.add("keyring_last_reload_successful", "0 while the content of the key file is invalid"),
             since: r.add_seconds(
                 "keyring_last_reload_success_timestamp",
                 "When the keys in use were read",
                 Time::default(),
             ),
-        };
-        for outcome in KeyringReload::WORDS {
-            drop(keyring.reloads.get_or_create(&OutcomeLabel { outcome }));
         }
-        keyring
     }
 }
 
@@ -224,48 +226,43 @@ impl Metrics {
 
     /// Counts a started attempt.
     pub fn attempt_started(&self, purpose: Purpose) {
-        self.attempts.started.get_or_create(&PurposeLabel { purpose: purpose.as_str() }).inc();
+        self.attempts.started.get_or_create(&[("purpose", purpose.as_str())]).inc();
     }
 
     /// Counts an attempt that was verified this long after its start.
     pub fn attempt_verified(&self, purpose: Purpose, after: TimeDelta) {
         self.attempt_ended(purpose, AttemptEnd::Verified);
         let seconds = after.to_std().unwrap_or_default().as_secs_f64();
-        self.attempts
-            .verify_seconds
-            .get_or_create(&PurposeLabel { purpose: purpose.as_str() })
-            .observe(seconds);
+        self.attempts.verify_seconds.get_or_create(&[("purpose", purpose.as_str())]).observe(seconds);
     }
 
     /// Counts an ended attempt.
     pub fn attempt_ended(&self, purpose: Purpose, end: AttemptEnd) {
-        self.attempts
-            .ended
-            .get_or_create(&EndLabels { purpose: purpose.as_str(), outcome: end.as_str() })
-            .inc();
+        let labels = [("purpose", purpose.as_str()), ("outcome", end.as_str())];
+        self.attempts.ended.get_or_create(&labels).inc();
     }
 
     /// Counts a requester that learned that the store has lost the attempt.
     pub fn attempt_lost(&self, purpose: Purpose) {
-        self.attempts.lost.get_or_create(&PurposeLabel { purpose: purpose.as_str() }).inc();
+        self.attempts.lost.get_or_create(&[("purpose", purpose.as_str())]).inc();
     }
 
     /// Counts a mail handed to the relay, and the time until its answer.
     pub fn mail(&self, outcome: MailOutcome, took: Duration) {
-        self.mails.sent.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc();
-        self.mails.seconds.observe(took.as_secs_f64());
+        self.mails.get_or_create(&[("outcome", outcome.as_str())]).inc();
+        self.mail_seconds.observe(took.as_secs_f64());
     }
 
     /// Counts a request over this limit.
     pub fn limited(&self, scope: LimitScope) {
-        self.mails.limited.get_or_create(&LimitLabel { limit: scope.as_str() }).inc();
+        self.limited.get_or_create(&[("limit", scope.as_str())]).inc();
     }
 
     /// Counts an operation of the store and its duration.
     pub fn store_operation(&self, operation: &'static str, outcome: StoreOutcome, took: Duration) {
         let up = i64::from(outcome == StoreOutcome::Ok);
-        let outcome = outcome.as_str();
-        self.store.get_or_create(&StoreLabels { operation, outcome }).observe(took.as_secs_f64());
+        let labels = [("operation", operation), ("outcome", outcome.as_str())];
+        self.store.get_or_create(&labels).observe(took.as_secs_f64());
         self.store_up.set(up);
     }
 
@@ -281,7 +278,7 @@ impl Metrics {
 
     /// Counts a request that cannot wait, because too many wait already.
     pub fn waiter_turned_away(&self, limit: WaiterLimit) {
-        self.attempts.waiters_turned_away.get_or_create(&LimitLabel { limit: limit.as_str() }).inc();
+        self.attempts.waiters_turned_away.get_or_create(&[("limit", limit.as_str())]).inc();
     }
 
     /// Counts an answered request. `route` is the pattern, never the path; `request_id` becomes an exemplar.
@@ -293,7 +290,7 @@ impl Metrics {
         took: Duration,
         request_id: &str,
     ) {
-        let seconds = self.http_seconds.get_or_create(&RouteLabel { route: route.clone() });
+        let seconds = self.http_seconds.get_or_create(&[("route", route.clone())]);
         seconds.observe(took.as_secs_f64(), Some(RequestLabel::new(request_id)), None);
         drop(seconds);
         self.http.get_or_create(&HttpLabels { route, method, status }).inc();
@@ -305,7 +302,7 @@ impl Metrics {
         let _held = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         self.keyring.keys.clear();
         for (kid, signs) in keys {
-            self.keyring.keys.get_or_create(&KeyLabel { kid: kid.clone() }).set(i64::from(*signs));
+            self.keyring.keys.get_or_create(&[("kid", kid.clone())]).set(i64::from(*signs));
         }
     }
 
@@ -317,7 +314,7 @@ impl Metrics {
 
     /// Counts a reload of the key file.
     pub fn keyring_reload(&self, reload: KeyringReload, now: DateTime<Utc>) {
-        self.keyring.reloads.get_or_create(&OutcomeLabel { outcome: reload.as_str() }).inc();
+        self.keyring.reloads.get_or_create(&[("outcome", reload.as_str())]).inc();
         match reload {
             KeyringReload::Loaded => self.keyring_read(now),
             KeyringReload::Refused => drop(self.keyring.good.set(0)),

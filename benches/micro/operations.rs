@@ -248,7 +248,7 @@ fn rendering(all: &mut Vec<Operation>, sample: &Rc<Sample>) {
         add(all, name, move || bench::link_page(app.http_state(), &link, &page));
     }
     let (s, a) = (sample.clone(), app.clone());
-    add(all, "render started", move || bench::started(a.http_state(), started(&s, &text)));
+    add(all, "render started", move || bench::started(a.http_state(), &started(&s, &text)));
     let view = AttemptView {
         id: particulars.attempt,
         status: Status::Pending,

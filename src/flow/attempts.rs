@@ -4,27 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use super::caller::Caller;
 use super::error::FlowError;
 use super::issuer::Issuer;
-use super::limits::Limits;
+use super::parts::Parts;
 use super::sessions::{SessionGrant, Sessions};
-use super::settings::{ATTEMPT_GRACE, Settings};
-use super::time::now_secs;
+use super::settings::ATTEMPT_GRACE;
 use super::waiters::Waiters;
-use crate::clock::Clock;
 use crate::domain::attempt::{Attempt, CodeEntered, Failure, SignedIn, State, Status};
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::{AttemptId, SessionId, Subject};
 use crate::domain::policy::Purpose;
 use crate::domain::secret::RelayCode;
-use crate::metrics::{AttemptEnd, Metrics};
-use crate::store::AttemptStore;
-use crate::token::{AttemptGrant, TokenError, Tokens, session_id};
+use crate::metrics::AttemptEnd;
+use crate::token::{AttemptGrant, session_id};
 
-/// An attempt as its requester sees it. It never carries a session.
-#[derive(Clone)]
+/// An attempt as its requester sees it, with the fields of the API. It never carries a session.
+#[derive(Clone, Serialize)]
+#[serde(tag = "object", rename = "attempt")]
 pub struct AttemptView {
     /// The attempt.
     pub id: AttemptId,
@@ -49,6 +48,7 @@ pub struct AttemptView {
     /// How many relay codes may still be tried.
     pub code_tries_left: Option<u8>,
     /// Why the attempt failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
 }
 
@@ -71,15 +71,10 @@ pub enum Redeemed {
 
 /// The use cases of requesters.
 pub struct Attempts {
-    pub(super) settings: Arc<Settings>,
-    pub(super) tokens: Arc<Tokens>,
-    pub(super) store: Arc<dyn AttemptStore>,
-    pub(super) limits: Arc<Limits>,
+    pub(super) parts: Arc<Parts>,
     pub(super) issuer: Arc<Issuer>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) waiters: Arc<Waiters>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Attempts {
@@ -88,9 +83,8 @@ impl Attempts {
     /// # Errors
     /// [`FlowError::AttemptTokenInvalid`], [`FlowError::AttemptNotFound`].
     pub fn authorize(&self, attempt: &str, token: &str) -> Result<AttemptGrant, FlowError> {
-        let grant = self.tokens.check_attempt(token, self.clock.now()).map_err(|error| match error {
-            TokenError::Invalid | TokenError::Expired => FlowError::AttemptTokenInvalid,
-        })?;
+        let checked = self.parts.tokens.check_attempt(token, self.parts.now());
+        let grant = checked.map_err(|_| FlowError::AttemptTokenInvalid)?;
         let named = attempt.parse().is_ok_and(|id: AttemptId| id == grant.particulars.attempt);
         if named { Ok(grant) } else { Err(FlowError::AttemptNotFound) }
     }
@@ -100,7 +94,7 @@ impl Attempts {
     /// # Errors
     /// [`FlowError::StoreUnavailable`].
     pub async fn status(&self, grant: &AttemptGrant) -> Result<AttemptView, FlowError> {
-        let attempt = self.store.read(grant.particulars.attempt).await?;
+        let attempt = self.parts.store.read(grant.particulars.attempt).await?;
         Ok(self.view(grant, attempt.as_ref()))
     }
 
@@ -133,29 +127,29 @@ impl Attempts {
     /// [`FlowError::CodeIncorrect`], [`FlowError::AttemptOver`], [`FlowError::StoreUnavailable`].
     pub async fn enter_code(&self, grant: &AttemptGrant, code: RelayCode) -> Result<AttemptView, FlowError> {
         let (id, purpose) = (grant.particulars.attempt, grant.particulars.purpose);
-        let attempt = self.store.read(id).await?.ok_or(FlowError::AttemptOver)?;
+        let attempt = self.parts.store.read(id).await?.ok_or(FlowError::AttemptOver)?;
         // The link may be signed with an older key than the attempt token, or with a newer one.
-        let right = self.tokens.accepted_keys().iter().any(|key| key.relay_code(id, &attempt.nonce) == code);
+        let right =
+            self.parts.tokens.accepted_keys().iter().any(|key| key.relay_code(id, &attempt.nonce) == code);
         let signed_in = purpose.signs_in().then_some(SignedIn::Requester);
-        let now = now_secs(&*self.clock);
+        let now = self.parts.now_secs();
         let (attempt, entered) = self
+            .parts
             .store
             .enter_code(id, &attempt.nonce, right, signed_in, now)
             .await
             .map_err(|error| FlowError::for_requester(error, now))?;
         match entered {
-            CodeEntered::Again => Ok(self.view(grant, Some(&attempt))),
-            CodeEntered::Right => {
-                self.metrics.attempt_verified(purpose, now - attempt.created_at);
-                Ok(self.view(grant, Some(&attempt)))
-            }
             CodeEntered::Wrong(left) => {
                 if left == 0 {
-                    self.metrics.attempt_ended(purpose, AttemptEnd::Failed);
+                    self.parts.metrics.attempt_ended(purpose, AttemptEnd::Failed);
                 }
-                Err(FlowError::CodeIncorrect(left))
+                return Err(FlowError::CodeIncorrect(left));
             }
+            CodeEntered::Right => self.parts.metrics.attempt_verified(purpose, now - attempt.created_at),
+            CodeEntered::Again => {}
         }
+        Ok(self.view(grant, Some(&attempt)))
     }
 
     /// Mails a new link, which supersedes the older ones.
@@ -165,7 +159,7 @@ impl Attempts {
     /// [`FlowError::AttemptOver`], [`FlowError::MailUnavailable`] (the older link still works),
     /// [`FlowError::MailRejected`], [`FlowError::StoreUnavailable`].
     pub async fn resend(&self, grant: &AttemptGrant, caller: &Caller) -> Result<AttemptView, FlowError> {
-        let now = now_secs(&*self.clock);
+        let now = self.parts.now_secs();
         let link_ttl = grant.expires_at - grant.issued_at - ATTEMPT_GRACE;
         let attempt = self.issuer.replace_link(&grant.particulars, link_ttl, caller, now).await?;
         Ok(self.view(grant, Some(&attempt)))
@@ -176,10 +170,10 @@ impl Attempts {
     /// # Errors
     /// [`FlowError::AttemptOver`], [`FlowError::StoreUnavailable`].
     pub async fn cancel(&self, grant: &AttemptGrant) -> Result<(), FlowError> {
-        let now = now_secs(&*self.clock);
-        let canceled = self.store.cancel(grant.particulars.attempt, now).await;
+        let now = self.parts.now_secs();
+        let canceled = self.parts.store.cancel(grant.particulars.attempt, now).await;
         if canceled.map_err(|error| FlowError::for_requester(error, now))?.changed {
-            self.metrics.attempt_ended(grant.particulars.purpose, AttemptEnd::Canceled);
+            self.parts.metrics.attempt_ended(grant.particulars.purpose, AttemptEnd::Canceled);
         }
         Ok(())
     }
@@ -191,16 +185,21 @@ impl Attempts {
     /// [`FlowError::AttemptOver`] after sign-out, [`FlowError::StoreUnavailable`].
     pub async fn redeem(&self, grant: &AttemptGrant, caller: &Caller) -> Result<Redeemed, FlowError> {
         let particulars = &grant.particulars;
-        let attempt = self.store.read(particulars.attempt).await?.ok_or(FlowError::NotVerified)?;
+        let attempt = self.parts.store.read(particulars.attempt).await?.ok_or(FlowError::NotVerified)?;
         let State::Verified(verified) = attempt.state else { return Err(FlowError::NotVerified) };
         if particulars.fingerprint.is_some() && particulars.fingerprint != caller.client {
             return Err(FlowError::ClientMismatch);
         }
         if !particulars.purpose.signs_in() {
             let (email, subject) = (particulars.email.canonical().clone(), particulars.subject.clone());
-            let ttl = self.settings.session_ttl;
+            let ttl = self.parts.settings.session_ttl;
             return Ok(Redeemed::EmailProof {
-                email_proof: self.tokens.mint_email_proof(&email, subject.as_ref(), ttl, self.clock.now()),
+                email_proof: self.parts.tokens.mint_email_proof(
+                    &email,
+                    subject.as_ref(),
+                    ttl,
+                    self.parts.now(),
+                ),
                 expires_in: ttl,
                 email_address: email,
                 subject,
@@ -210,7 +209,7 @@ impl Attempts {
             return Err(FlowError::SignedInElsewhere);
         }
         let identity = self.sessions.identity(particulars, &verified);
-        Ok(Redeemed::Session(self.sessions.sign_in(identity, caller.client.as_ref()).await?))
+        Ok(Redeemed::Session(self.sessions.sign_in(identity, caller).await?))
     }
 
     /// What the requester sees of an attempt. `None` stands for one that the store has lost: the attempt token is
@@ -220,7 +219,7 @@ impl Attempts {
         let status = self.status_of(attempt);
         let (verified, failure) = match attempt.map(|attempt| &attempt.state) {
             None => {
-                self.metrics.attempt_lost(particulars.purpose);
+                self.parts.metrics.attempt_lost(particulars.purpose);
                 (None, Some(Failure::StateLost))
             }
             Some(State::Verified(verified)) => (Some(verified), None),
@@ -246,6 +245,6 @@ impl Attempts {
     }
 
     fn status_of(&self, attempt: Option<&Attempt>) -> Status {
-        attempt.map_or(Status::Failed, |attempt| attempt.status(self.clock.now()))
+        attempt.map_or(Status::Failed, |attempt| attempt.status(self.parts.now()))
     }
 }

@@ -7,7 +7,6 @@ use super::caller::Caller;
 use super::error::FlowError;
 use super::links::{Links, check_unexpired};
 use super::sessions::OpenerSession;
-use super::time::now_secs;
 use crate::domain::attempt::{Refusal, SignedIn, State, Verdict, Verified};
 use crate::domain::ids::SessionId;
 use crate::domain::policy::Confirm;
@@ -66,7 +65,7 @@ impl Links {
         confirmation: &str,
         caller: &Caller,
     ) -> Result<Confirmed, FlowError> {
-        let now = now_secs(&*self.clock);
+        let now = self.parts.now_secs();
         check_unexpired(link, now)?;
         let (_, confirm) = self.relation(link, caller);
         if confirm == Confirm::Mismatch {
@@ -78,7 +77,10 @@ impl Links {
             (_, Confirm::Mismatch) => return Err(FlowError::ClientMismatch),
             (Decision::Deny, _) => return self.deny(link, confirmation, now).await,
             (Decision::Approve, Confirm::RelayCode) => {
-                let code = self.show_code(link, now).await?;
+                let id = link.particulars.attempt;
+                let shown = self.parts.store.show_code(id, &link.nonce, now).await;
+                shown.map_err(|error| FlowError::for_opener(error, now))?;
+                let code = link.key.relay_code(id, &link.nonce);
                 return Ok(Confirmed::AwaitingCode { code, sign_in_here });
             }
             (Decision::Approve | Decision::SignInOnThisDevice, Confirm::Automatic) => SignedIn::Both,
@@ -121,19 +123,12 @@ impl Links {
     ) -> Result<Confirmed, FlowError> {
         let particulars = &link.particulars;
         if self.settle(link, confirmation, &Verdict::Deny, now).await?.changed {
-            self.metrics.attempt_ended(particulars.purpose, AttemptEnd::Denied);
+            self.parts.metrics.attempt_ended(particulars.purpose, AttemptEnd::Denied);
         }
         if let Some(network) = particulars.network {
-            self.limits.deny(&link.key, particulars.email.canonical(), network).await?;
+            self.issuer.limits.deny(&link.key, particulars.email.canonical(), network).await?;
         }
         Ok(Confirmed::Denied)
-    }
-
-    async fn show_code(&self, link: &Link, now: DateTime<Utc>) -> Result<RelayCode, FlowError> {
-        let id = link.particulars.attempt;
-        let shown = self.store.show_code(id, &link.nonce, now).await;
-        shown.map_err(|error| FlowError::for_opener(error, now))?;
-        Ok(link.key.relay_code(id, &link.nonce))
     }
 
     async fn verify(
@@ -155,7 +150,7 @@ impl Links {
         };
         // Metrics count a press once, however often it is repeated.
         if changed {
-            self.metrics.attempt_verified(link.particulars.purpose, now - attempt.created_at);
+            self.parts.metrics.attempt_verified(link.particulars.purpose, now - attempt.created_at);
         }
         self.confirmed(link, &verified, caller).await
     }
@@ -168,7 +163,7 @@ impl Links {
         now: DateTime<Utc>,
     ) -> Result<Stepped, FlowError> {
         let id = link.particulars.attempt;
-        let settled = self.store.settle(id, &link.nonce, confirmation, verdict, now).await;
+        let settled = self.parts.store.settle(id, &link.nonce, confirmation, verdict, now).await;
         settled.map_err(|error| FlowError::for_opener(error, now))
     }
 

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::time::time_left;
 use crate::domain::attempt::{Refusal, Status};
 use crate::store::{StepError, Unavailable};
+
+/// `Retry-After` counts in seconds, and 0 would invite an immediate retry.
+pub(super) fn at_least_a_second(left: Duration) -> Duration {
+    left.max(Duration::from_secs(1))
+}
 
 /// Why a use case failed.
 #[derive(Debug)]
@@ -71,12 +75,11 @@ impl FlowError {
     /// A step that the store refused, as the opener of a link sees it.
     pub(super) fn for_opener(error: StepError, now: DateTime<Utc>) -> Self {
         match error {
-            StepError::Unavailable(error) => Self::StoreUnavailable(error),
             StepError::Refused(Refusal::Lost | Refusal::Over(Status::Expired)) => Self::LinkExpired,
             StepError::Refused(Refusal::Superseded) => Self::LinkSuperseded,
             StepError::Refused(Refusal::Over(Status::Canceled | Status::Failed)) => Self::LinkCanceled,
             StepError::Refused(Refusal::Over(_)) => Self::LinkUsed,
-            StepError::Refused(Refusal::TooSoon(at)) => Self::ResendTooSoon(time_left(at, now)),
+            other => Self::for_requester(other, now),
         }
     }
 
@@ -84,7 +87,9 @@ impl FlowError {
     pub(super) fn for_requester(error: StepError, now: DateTime<Utc>) -> Self {
         match error {
             StepError::Unavailable(error) => Self::StoreUnavailable(error),
-            StepError::Refused(Refusal::TooSoon(at)) => Self::ResendTooSoon(time_left(at, now)),
+            StepError::Refused(Refusal::TooSoon(at)) => {
+                Self::ResendTooSoon(at_least_a_second((at - now).to_std().unwrap_or_default()))
+            }
             StepError::Refused(Refusal::Lost | Refusal::Superseded | Refusal::Over(_)) => Self::AttemptOver,
         }
     }

@@ -8,17 +8,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::error::FlowError;
 use super::limits::{Limits, MailRequest, Permission, Permits};
 use super::pace::Pace;
-use super::settings::{ATTEMPT_GRACE, RESEND_INTERVAL, Settings};
-use super::time::now_secs;
+use super::parts::Parts;
+use super::settings::{ATTEMPT_GRACE, RESEND_INTERVAL};
 use super::waiters::Waiters;
-use crate::clock::Clock;
 use crate::domain::attempt::{Attempt, CODE_TRIES, State};
 use crate::domain::ids::AttemptId;
 use crate::domain::secret::Nonce;
 use crate::mailer::{LinkMail, MailError, Mailer};
-use crate::metrics::{MailOutcome, Metrics};
-use crate::store::{AttemptStore, Created};
-use crate::token::{NetworkHash, Particulars, Tokens, fresh_bytes};
+use crate::metrics::MailOutcome;
+use crate::store::Created;
+use crate::token::{NetworkHash, Particulars, fresh_bytes};
 
 /// How long a repeated start waits for the first one's mail.
 const REPEAT_WAITS: Duration = Duration::from_secs(12);
@@ -46,35 +45,13 @@ pub(super) struct Issued {
     pub(super) link_url: Option<String>,
 }
 
-impl NewAttempt {
-    /// What the store keeps of the attempt.
-    fn record(&self, now: DateTime<Utc>) -> Attempt {
-        let expires_at = now + self.link_ttl;
-        Attempt {
-            nonce: Nonce::from_bytes(fresh_bytes()),
-            created_at: now,
-            expires_at,
-            ends_at: expires_at + ATTEMPT_GRACE,
-            resend_after: now + RESEND_INTERVAL,
-            code_tries_left: CODE_TRIES,
-            mailing: self.repeatable && self.deliver,
-            by_api_key: self.by_api_key,
-            state: State::Pending,
-        }
-    }
-}
-
 /// Issues attempts and, in [`super::replace`], further links of an attempt.
 pub(super) struct Issuer {
-    pub(super) settings: Arc<Settings>,
-    pub(super) tokens: Arc<Tokens>,
-    pub(super) limits: Arc<Limits>,
+    pub(super) parts: Arc<Parts>,
+    pub(super) limits: Limits,
     pub(super) mailer: Arc<Mailer>,
     pub(super) pace: Pace,
-    pub(super) store: Arc<dyn AttemptStore>,
     pub(super) waiters: Arc<Waiters>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Issuer {
@@ -124,8 +101,8 @@ impl Issuer {
         if !new.repeatable {
             return Ok(None);
         }
-        let existing = self.store.read(new.particulars.attempt).await?;
-        Ok(existing.filter(|existing| !existing.is_abandoned(now_secs(&*self.clock))))
+        let existing = self.parts.store.read(new.particulars.attempt).await?;
+        Ok(existing.filter(|existing| !existing.is_abandoned(self.parts.now_secs())))
     }
 
     /// Answers a repetition as the first request was answered.
@@ -137,17 +114,29 @@ impl Issuer {
     }
 
     async fn create_and_mail(&self, new: &NewAttempt) -> Result<Issued, FlowError> {
-        let now = now_secs(&*self.clock);
-        let attempt = new.record(now);
+        let now = self.parts.now_secs();
+        let expires_at = now + new.link_ttl;
+        let attempt = Attempt {
+            nonce: Nonce::from_bytes(fresh_bytes()),
+            created_at: now,
+            expires_at,
+            ends_at: expires_at + ATTEMPT_GRACE,
+            resend_after: now + RESEND_INTERVAL,
+            code_tries_left: CODE_TRIES,
+            mailing: new.repeatable && new.deliver,
+            by_api_key: new.by_api_key,
+            state: State::Pending,
+        };
         let id = new.particulars.attempt;
-        if let Created::Exists(existing) = self.store.create(id, &attempt, attempt.ends_at, now).await? {
+        if let Created::Exists(existing) = self.parts.store.create(id, &attempt, attempt.ends_at, now).await?
+        {
             return self.repeat(new, existing).await;
         }
         let link_url = self.first_link_url(new, &attempt);
         if new.deliver {
             self.mail_first(new, &attempt, &link_url).await?;
         }
-        self.metrics.attempt_started(new.particulars.purpose);
+        self.parts.metrics.attempt_started(new.particulars.purpose);
         Ok(Issued { attempt: Attempt { mailing: false, ..attempt }, link_url: Some(link_url) })
     }
 
@@ -160,13 +149,13 @@ impl Issuer {
     async fn mail_first(&self, new: &NewAttempt, attempt: &Attempt, link_url: &str) -> Result<(), FlowError> {
         let id = new.particulars.attempt;
         if let Err(error) = self.mail(&new.particulars, new.by_api_key, link_url, new.link_ttl).await {
-            if let Err(reason) = self.store.discard(id, &attempt.nonce).await {
+            if let Err(reason) = self.parts.store.discard(id, &attempt.nonce).await {
                 log::warn!(reason:%; "an attempt without a mail stays in the store until it expires");
             }
             return Err(error);
         }
         if attempt.mailing {
-            self.store.mail_accepted(id, &attempt.nonce).await?;
+            self.parts.store.mail_accepted(id, &attempt.nonce).await?;
         }
         Ok(())
     }
@@ -190,8 +179,8 @@ impl Issuer {
         issued_at: DateTime<Utc>,
         expires_at: DateTime<Utc>,
     ) -> String {
-        let token = self.tokens.mint_link(particulars, nonce, issued_at, expires_at);
-        format!("{}/v/{token}", self.settings.public_url)
+        let token = self.parts.tokens.mint_link(particulars, nonce, issued_at, expires_at);
+        format!("{}/v/{token}", self.parts.settings.public_url)
     }
 
     /// Hands a link to the relay. Only a back end learns that the relay rejects the recipient: browsers must not learn
@@ -212,7 +201,7 @@ impl Issuer {
             purpose: particulars.purpose,
             locale: particulars.locale,
             browser: particulars.browser.as_deref(),
-            requested_at: now_secs(&*self.clock),
+            requested_at: self.parts.now_secs(),
             valid_for: valid_for.to_std().unwrap_or_default(),
         };
         let begun = Instant::now();
@@ -233,7 +222,7 @@ impl Issuer {
                 (MailOutcome::Unavailable, Err(FlowError::MailUnavailable(reason)))
             }
         };
-        self.metrics.mail(outcome, begun.elapsed());
+        self.parts.metrics.mail(outcome, begun.elapsed());
         result
     }
 }

@@ -13,17 +13,16 @@ use std::time::Duration;
 use futures_util::future::{join, join_all, try_join_all};
 
 use super::caller::Caller;
-use super::error::FlowError;
-use super::settings::{DENIED_FOR, Settings};
-use super::time::{at_least_a_second, now_secs};
-use crate::clock::Clock;
+use super::error::{FlowError, at_least_a_second};
+use super::parts::Parts;
+use super::settings::DENIED_FOR;
 use crate::domain::email::EmailAddress;
 use crate::domain::limit::Limit;
 use crate::domain::network::Network;
 use crate::domain::secret::Fingerprint;
-use crate::metrics::{LimitScope, Metrics};
-use crate::store::{PermitStore, Unavailable};
-use crate::token::{KeyHandle, NetworkHash, Tokens, fresh_bytes};
+use crate::metrics::LimitScope;
+use crate::store::Unavailable;
+use crate::token::{KeyHandle, NetworkHash, fresh_bytes};
 
 /// How many permits of a limit are looked at before the limit counts as used up. A larger limit therefore refuses a
 /// little early, when nearly all of its permits are taken.
@@ -66,17 +65,13 @@ struct LimitKey {
 
 /// Which mails may be sent.
 pub(super) struct Limits {
-    pub(super) settings: Arc<Settings>,
-    pub(super) tokens: Arc<Tokens>,
-    pub(super) store: Arc<dyn PermitStore>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) metrics: Arc<Metrics>,
+    pub(super) parts: Arc<Parts>,
 }
 
 impl Limits {
     /// Refuses addresses of domains that get no mail.
     pub(super) fn check_domain(&self, email: &EmailAddress) -> Result<(), FlowError> {
-        if self.settings.domains.allow(email) { Ok(()) } else { Err(FlowError::DomainRefused) }
+        if self.parts.settings.domains.allow(email) { Ok(()) } else { Err(FlowError::DomainRefused) }
     }
 
     /// Whether the caller's marks prove that it has verified this address before.
@@ -85,6 +80,7 @@ impl Limits {
         // Most callers carry no marks; skip the hashing for them.
         !caller.marks.is_empty()
             && self
+                .parts
                 .tokens
                 .accepted_keys()
                 .iter()
@@ -93,8 +89,8 @@ impl Limits {
 
     /// The network as each key of the ring hashes it, the active key first.
     pub(super) fn network_hashes(&self, network: &Network) -> Vec<NetworkHash> {
-        let active = self.tokens.active_key().network_hash(network);
-        let accepted = self.tokens.accepted_keys();
+        let active = self.parts.tokens.active_key().network_hash(network);
+        let accepted = self.parts.tokens.accepted_keys();
         let others = accepted.iter().map(|key| key.network_hash(network)).filter(|hash| *hash != active);
         std::iter::once(active).chain(others).collect()
     }
@@ -107,7 +103,7 @@ impl Limits {
         network: NetworkHash,
     ) -> Result<(), FlowError> {
         // `false` means that an earlier press of the same button has taken the permit.
-        self.store.take_permit(&denied_hash(key, email, network), 0, DENIED_FOR).await?;
+        self.parts.store.take_permit(&denied_hash(key, email, network), 0, DENIED_FOR).await?;
         Ok(())
     }
 
@@ -118,10 +114,10 @@ impl Limits {
         email: &EmailAddress,
         networks: &[NetworkHash],
     ) -> Result<(), FlowError> {
-        let keys = self.tokens.accepted_keys();
+        let keys = self.parts.tokens.accepted_keys();
         let hashes =
             networks.iter().flat_map(|network| keys.iter().map(move |key| denied_hash(key, email, *network)));
-        let denials = hashes.map(|hash| async move { self.store.permit_taken(&hash, 0).await });
+        let denials = hashes.map(|hash| async move { self.parts.store.permit_taken(&hash, 0).await });
         match try_join_all(denials).await?.into_iter().flatten().max() {
             Some(left) => Err(FlowError::RateLimited(at_least_a_second(left))),
             None => Ok(()),
@@ -154,17 +150,17 @@ impl Limits {
 
     /// Returns permits for which no mail was sent. If the store fails, they become free after their windows.
     pub(super) async fn give_back(&self, permits: Permits) {
-        let released = permits.0.iter().map(|(hash, slot)| self.store.release_permit(hash, *slot));
+        let released = permits.0.iter().map(|(hash, slot)| self.parts.store.release_permit(hash, *slot));
         drop(join_all(released).await);
     }
 
     /// The limits that apply to the mail.
     fn limit_keys(&self, request: &MailRequest<'_>) -> Vec<LimitKey> {
-        let limits = &self.settings.mail_limits;
+        let limits = &self.parts.settings.mail_limits;
         let email = request.email.as_str().as_bytes();
         let client = request.client.as_ref().map(|client| &client.as_bytes()[..]);
         let network = request.networks.first().map(|network| &network.as_bytes()[..]);
-        let key = self.tokens.active_key();
+        let key = self.parts.tokens.active_key();
         let mut keys = Vec::new();
         let mut count = |scope: LimitScope, limits: &[Limit], subject: &[&[u8]]| {
             for limit in limits {
@@ -196,12 +192,12 @@ impl Limits {
         let LimitKey { scope, hash, limit } = key;
         // Clients see times rounded down to whole seconds. The window ends at a whole second, too, so that the permit
         // is free when `resend_after` has come.
-        let fraction = (self.clock.now() - now_secs(&*self.clock)).to_std().unwrap_or_default();
+        let fraction = (self.parts.now() - self.parts.now_secs()).to_std().unwrap_or_default();
         let window = limit.window.saturating_sub(fraction);
         let mut slot = random_below(limit.count);
         let mut free_in = Duration::ZERO;
         for _ in 0..TRIES {
-            if self.store.take_permit(&hash, slot, window).await? {
+            if self.parts.store.take_permit(&hash, slot, window).await? {
                 return Ok(Ok((hash, slot)));
             }
             match self.find_free(&hash, limit.count).await? {
@@ -212,7 +208,7 @@ impl Limits {
                 }
             }
         }
-        self.metrics.limited(scope);
+        self.parts.metrics.limited(scope);
         Ok(Err(free_in))
     }
 
@@ -221,7 +217,7 @@ impl Limits {
         // Concurrent requests start at random slots, so they find different ones.
         let start = random_below(count);
         let slots: Vec<u32> = (0..count.min(PROBES)).map(|step| (start + step) % count).collect();
-        let taken = try_join_all(slots.iter().map(|slot| self.store.permit_taken(hash, *slot))).await?;
+        let taken = try_join_all(slots.iter().map(|slot| self.parts.store.permit_taken(hash, *slot))).await?;
         let mut soonest = Duration::MAX;
         for (slot, taken) in slots.into_iter().zip(taken) {
             match taken {

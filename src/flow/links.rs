@@ -9,16 +9,13 @@ use chrono::{DateTime, Utc};
 use super::caller::Caller;
 use super::error::FlowError;
 use super::issuer::Issuer;
-use super::limits::Limits;
+use super::parts::Parts;
 use super::sessions::Sessions;
-use super::settings::Settings;
-use crate::clock::Clock;
 use crate::domain::attempt::{Refusal, Status};
 use crate::domain::policy::{Confirm, Opener};
 use crate::domain::redirect::RedirectUrl;
-use crate::metrics::Metrics;
-use crate::store::{AttemptStore, StepError};
-use crate::token::{KeyHandle, Link, Tokens};
+use crate::store::StepError;
+use crate::token::Link;
 
 /// How long a link's page waits for the store. The page needs no answer: the decision asks the store again.
 const STORE_PATIENCE: Duration = Duration::from_millis(300);
@@ -47,14 +44,9 @@ pub struct LinkPage {
 
 /// The use cases of openers.
 pub struct Links {
-    pub(super) settings: Arc<Settings>,
-    pub(super) tokens: Arc<Tokens>,
-    pub(super) store: Arc<dyn AttemptStore>,
-    pub(super) limits: Arc<Limits>,
+    pub(super) parts: Arc<Parts>,
     pub(super) issuer: Arc<Issuer>,
     pub(super) sessions: Arc<Sessions>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Links {
@@ -63,7 +55,7 @@ impl Links {
     /// # Errors
     /// [`FlowError::LinkMalformed`].
     pub fn read(&self, token: &str) -> Result<Link, FlowError> {
-        self.tokens.check_link(token).map_err(|_| FlowError::LinkMalformed)
+        self.parts.tokens.check_link(token).map_err(|_| FlowError::LinkMalformed)
     }
 
     /// Checks a link's signature, its expiry and, if the store answers in time, that it still works.
@@ -79,11 +71,11 @@ impl Links {
     /// The URL to which the link redirects, if it names one and the operator's list still has it.
     #[must_use]
     pub fn redirect_of(&self, link: &Link) -> Option<RedirectUrl> {
-        self.settings.check_redirect(link.particulars.redirect_url.as_deref()?).ok()
+        self.parts.settings.check_redirect(link.particulars.redirect_url.as_deref()?).ok()
     }
 
     async fn page(&self, link: &Link, caller: &Caller) -> Result<LinkPage, FlowError> {
-        let now = self.clock.now();
+        let now = self.parts.now();
         check_unexpired(link, now)?;
         let status = self.check_usable(link, now).await?;
         let (opener, confirm) = self.relation(link, caller);
@@ -99,7 +91,7 @@ impl Links {
     /// Checks with the store that the link still works. A store that does not answer within [`STORE_PATIENCE`] counts
     /// as `pending`.
     pub(super) async fn check_usable(&self, link: &Link, now: DateTime<Utc>) -> Result<Status, FlowError> {
-        let reading = self.store.read(link.particulars.attempt);
+        let reading = self.parts.store.read(link.particulars.attempt);
         let Ok(Ok(attempt)) = tokio::time::timeout(STORE_PATIENCE, reading).await else {
             return Ok(Status::Pending);
         };
@@ -117,27 +109,23 @@ impl Links {
     /// How the opener relates to the requester, and how it may confirm.
     pub(super) fn relation(&self, link: &Link, caller: &Caller) -> (Opener, Confirm) {
         let particulars = &link.particulars;
+        // As all keys hash it: a resent link carries the network as an older key hashed it.
+        let networks = || self.issuer.limits.network_hashes(&caller.network);
         let opener = if particulars.fingerprint.is_some() && particulars.fingerprint == caller.client {
             Opener::SameClient
-        } else if self.is_in_network_of(link, caller) {
+        } else if particulars.network.is_some_and(|network| networks().contains(&network)) {
             Opener::SameNetwork
         } else {
             Opener::OtherNetwork
         };
-        let policy = particulars.cross_device.unwrap_or(self.settings.cross_device);
+        let policy = particulars.cross_device.unwrap_or(self.parts.settings.cross_device);
         (opener, policy.confirm(opener))
-    }
-
-    /// Compares with all keys: a resent link carries the network as an older key hashed it.
-    fn is_in_network_of(&self, link: &Link, caller: &Caller) -> bool {
-        let same = |key: &KeyHandle| link.particulars.network == Some(key.network_hash(&caller.network));
-        same(&link.key) || self.tokens.accepted_keys().iter().any(same)
     }
 
     /// Whether the opener may take the session instead of the requester. An opener without a client secret can hold a
     /// session only by a ticket: its choice would take the requester's session away for nothing.
     pub(super) fn may_sign_in_here(&self, link: &Link, confirm: Confirm, caller: &Caller) -> bool {
-        self.settings.opener_session
+        self.parts.settings.opener_session
             && link.particulars.purpose.signs_in()
             && (caller.client.is_some() || link.particulars.ticket)
             && matches!(confirm, Confirm::Approve | Confirm::RelayCode)

@@ -10,13 +10,13 @@ mod links;
 mod mailbox;
 mod operators;
 mod pace;
+mod parts;
 mod reissue;
 mod replace;
 mod services;
 mod sessions;
 mod settings;
 mod start;
-mod time;
 mod waiters;
 
 pub use attempts::{AttemptView, Attempts, Redeemed};

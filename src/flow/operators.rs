@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use super::error::FlowError;
-use super::settings::{DENIED_FOR, RESEND_INTERVAL, Settings};
-use super::time::now_secs;
-use crate::clock::Clock;
+use super::parts::Parts;
+use super::settings::{DENIED_FOR, RESEND_INTERVAL};
 use crate::domain::attempt::{Attempt, CODE_TRIES, ConfirmedBy, Failure, SignedIn, State, Status, Verified};
 use crate::domain::ids::{AttemptId, SessionId};
-use crate::store::Store;
 
-/// An attempt as the store has it.
+/// An attempt as the store has it, with the fields of the API.
+#[derive(Serialize)]
+#[serde(tag = "object", rename = "attempt_report")]
 pub struct AttemptReport {
     /// The attempt.
     pub id: AttemptId,
@@ -20,12 +21,14 @@ pub struct AttemptReport {
     pub status: Status,
     /// Why the attempt failed.
     pub failure: Option<Failure>,
-    /// Whether a back end started the attempt.
-    pub by_api_key: bool,
+    /// `back_end` or `client`.
+    pub started_by: &'static str,
     /// When the attempt was started.
     pub created_at: DateTime<Utc>,
     /// When the newest link was issued.
     pub last_link_at: DateTime<Utc>,
+    /// Whether the newest link replaced another one.
+    pub resent: bool,
     /// When the newest link expires.
     pub expires_at: DateTime<Utc>,
     /// When another mail may be requested.
@@ -44,15 +47,13 @@ pub struct AttemptReport {
 
 /// The use cases of operators.
 pub struct Operators {
-    pub(super) settings: Arc<Settings>,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) parts: Arc<Parts>,
 }
 
 impl Operators {
     /// Whether the store answers: for the probes.
     pub async fn store_answers(&self) -> bool {
-        self.store.ping().await.is_ok()
+        self.parts.store.ping().await.is_ok()
     }
 
     /// An attempt, for support.
@@ -60,20 +61,22 @@ impl Operators {
     /// # Errors
     /// [`FlowError::AttemptNotFound`], [`FlowError::StoreUnavailable`].
     pub async fn report(&self, id: AttemptId) -> Result<AttemptReport, FlowError> {
-        let attempt = self.store.read(id).await?.ok_or(FlowError::AttemptNotFound)?;
-        let status = attempt.status(self.clock.now());
+        let attempt = self.parts.store.read(id).await?.ok_or(FlowError::AttemptNotFound)?;
+        let status = attempt.status(self.parts.now());
         let (verified, failure) = match &attempt.state {
             State::Verified(verified) => (Some(verified), None),
             State::Failed(failure) => (None, Some(*failure)),
             _ => (None, None),
         };
+        let last_link_at = attempt.resend_after - RESEND_INTERVAL;
         Ok(AttemptReport {
             id,
             status,
             failure,
-            by_api_key: attempt.by_api_key,
+            started_by: if attempt.by_api_key { "back_end" } else { "client" },
             created_at: attempt.created_at,
-            last_link_at: attempt.resend_after - RESEND_INTERVAL,
+            last_link_at,
+            resent: last_link_at > attempt.created_at,
             expires_at: attempt.expires_at,
             resend_after: attempt.resend_after,
             verified_at: verified.map(|verified| verified.at),
@@ -89,9 +92,9 @@ impl Operators {
     /// # Errors
     /// [`FlowError::AttemptOver`], [`FlowError::AttemptNotFound`], [`FlowError::StoreUnavailable`].
     pub async fn end_attempt(&self, id: AttemptId) -> Result<(), FlowError> {
-        let now = now_secs(&*self.clock);
-        self.store.read(id).await?.ok_or(FlowError::AttemptNotFound)?;
-        self.store.cancel(id, now).await.map_err(|error| FlowError::for_requester(error, now))?;
+        let now = self.parts.now_secs();
+        self.parts.store.read(id).await?.ok_or(FlowError::AttemptNotFound)?;
+        self.parts.store.cancel(id, now).await.map_err(|error| FlowError::for_requester(error, now))?;
         Ok(())
     }
 
@@ -102,8 +105,8 @@ impl Operators {
     /// [`FlowError::StoreUnavailable`].
     pub async fn end_session(&self, id: SessionId) -> Result<(), FlowError> {
         // Nobody knows when the session began. This is how long any token of it can live.
-        let longest = self.settings.session_max_age + self.settings.session_ttl;
-        Ok(self.store.end_session(id, longest).await?)
+        let longest = self.parts.settings.session_max_age + self.parts.settings.session_ttl;
+        Ok(self.parts.store.end_session(id, longest).await?)
     }
 }
 

@@ -7,7 +7,6 @@ use super::error::FlowError;
 use super::issuer::NewAttempt;
 use super::links::Links;
 use super::settings::RESEND_INTERVAL;
-use super::time::now_secs;
 use crate::domain::browser;
 use crate::domain::policy::CrossDevice;
 use crate::token::{Link, Particulars};
@@ -32,11 +31,11 @@ impl Links {
     /// [`super::Attempts::start`].
     pub async fn reissue(&self, link: &Link, caller: &Caller) -> Result<Reissued, FlowError> {
         let particulars = &link.particulars;
-        self.settings.check_purpose(particulars.purpose)?;
+        self.parts.settings.check_purpose(particulars.purpose)?;
         if let Some(url) = &particulars.redirect_url {
-            self.settings.check_redirect(url)?;
+            self.parts.settings.check_redirect(url)?;
         }
-        let now = now_secs(&*self.clock);
+        let now = self.parts.now_secs();
         let link_ttl = link.expires_at - link.issued_at;
         let expires_at = match self.issuer.replace_link(particulars, link_ttl, caller, now).await {
             Err(FlowError::AttemptOver) => self.start_over(link, caller, now).await?,
@@ -45,10 +44,14 @@ impl Links {
         Ok(Reissued { email_address: particulars.email.canonical().as_str().to_owned(), expires_at })
     }
 
-    /// Whether [`Links::reissue`] can start a new attempt in place of this link's.
+    /// Whether [`Links::reissue`] can start a new attempt in place of this link's. Not for `verify_email`: nobody would
+    /// hold the attempt token that redeems the proof. Not for an attempt with a subject or a ticket: a back end ordered
+    /// that attempt, and no other.
     #[must_use]
     pub fn may_start_over(&self, link: &Link) -> bool {
-        may_start_over(link, self.clock.now())
+        let particulars = &link.particulars;
+        let ordered = particulars.subject.is_some() || particulars.ticket;
+        particulars.purpose.signs_in() && !ordered && self.parts.now() < link.expires_at + RESTARTABLE_FOR
     }
 
     async fn start_over(
@@ -57,16 +60,16 @@ impl Links {
         caller: &Caller,
         now: DateTime<Utc>,
     ) -> Result<DateTime<Utc>, FlowError> {
-        if !may_start_over(link, now) {
+        if !self.may_start_over(link) {
             return Err(FlowError::LinkExpired);
         }
-        let networks = self.limits.network_hashes(&caller.network);
+        let networks = self.issuer.limits.network_hashes(&caller.network);
         // One id per link and interval: another press within the interval repeats the start and sends no second mail.
         let interval = now.timestamp() / RESEND_INTERVAL.num_seconds();
         let parts: [&[u8]; 3] = [b"reissue", link.nonce.as_bytes(), &interval.to_be_bytes()];
         let new = NewAttempt {
             particulars: Particulars {
-                attempt: self.tokens.active_key().derive_attempt_id(&parts),
+                attempt: self.parts.tokens.active_key().derive_attempt_id(&parts),
                 fingerprint: caller.client,
                 network: networks.first().copied(),
                 browser: caller.user_agent.as_deref().and_then(browser::describe),
@@ -75,20 +78,12 @@ impl Links {
                 ..link.particulars.clone()
             },
             networks,
-            has_verified: self.limits.has_verified(caller, link.particulars.email.canonical()),
-            link_ttl: self.settings.link_ttl,
+            has_verified: self.issuer.limits.has_verified(caller, link.particulars.email.canonical()),
+            link_ttl: self.parts.settings.link_ttl,
             by_api_key: false,
             repeatable: true,
             deliver: true,
         };
         Ok(self.issuer.issue(&new).await?.attempt.expires_at)
     }
-}
-
-/// Whether a new attempt may take the place of this link's. Not for `verify_email`: nobody would hold the attempt token
-/// that redeems the proof. Not for an attempt with a subject or a ticket: a back end ordered that attempt, and no other.
-fn may_start_over(link: &Link, now: DateTime<Utc>) -> bool {
-    let particulars = &link.particulars;
-    let ordered = particulars.subject.is_some() || particulars.ticket;
-    particulars.purpose.signs_in() && !ordered && now < link.expires_at + RESTARTABLE_FOR
 }

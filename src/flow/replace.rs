@@ -9,7 +9,6 @@ use super::error::FlowError;
 use super::issuer::Issuer;
 use super::limits::{MailRequest, Permission};
 use super::settings::RESEND_INTERVAL;
-use super::time::time_left;
 use crate::domain::attempt::{Attempt, LinkState};
 use crate::domain::ids::AttemptId;
 use crate::domain::secret::Nonce;
@@ -43,13 +42,10 @@ impl Issuer {
         now: DateTime<Utc>,
     ) -> Result<Attempt, FlowError> {
         // Reads before it writes: if the outcome of the write stays unknown, this is the state to restore.
-        let existing = self.store.read(particulars.attempt).await?.ok_or(FlowError::AttemptOver)?;
-        if existing.status(now).is_over() {
-            return Err(FlowError::AttemptOver);
-        }
-        if now < existing.resend_after {
-            return Err(FlowError::ResendTooSoon(time_left(existing.resend_after, now)));
-        }
+        let existing = self.parts.store.read(particulars.attempt).await?.ok_or(FlowError::AttemptOver)?;
+        // The rule that the store applies below, before any permit is taken.
+        let replaceable = existing.clone().replace_link(&existing.link(), now);
+        replaceable.map_err(|refusal| FlowError::for_requester(refusal.into(), now))?;
         let email = particulars.email.canonical();
         let has_verified = self.limits.has_verified(caller, email);
         let requester = particulars.fingerprint.filter(|_| !existing.by_api_key);
@@ -81,7 +77,7 @@ impl Issuer {
             expires_at: now + link_ttl,
             resend_after: now + RESEND_INTERVAL,
         };
-        let replaced = self.store.replace_link(id, &link, now).await;
+        let replaced = self.parts.store.replace_link(id, &link, now).await;
         if matches!(replaced, Err(StepError::Unavailable(_))) {
             self.restore_in_background(id, link.nonce, existing.link(), now);
         }
@@ -90,12 +86,12 @@ impl Issuer {
         match self.mail(particulars, attempt.by_api_key, &url, attempt.expires_at - now).await {
             Ok(()) => Ok(attempt),
             Err(FlowError::MailRejected) => {
-                self.store.reject_mail(id, &link.nonce, now).await.map_err(refused)?;
-                self.metrics.attempt_ended(particulars.purpose, AttemptEnd::Failed);
+                self.parts.store.reject_mail(id, &link.nonce, now).await.map_err(refused)?;
+                self.parts.metrics.attempt_ended(particulars.purpose, AttemptEnd::Failed);
                 Err(FlowError::MailRejected)
             }
             Err(error) => {
-                let restored = self.store.restore_link(id, &link.nonce, &previous, now).await;
+                let restored = self.parts.store.restore_link(id, &link.nonce, &previous, now).await;
                 if matches!(restored, Err(StepError::Unavailable(_))) {
                     self.restore_in_background(id, link.nonce, previous, now);
                 }
@@ -108,7 +104,7 @@ impl Issuer {
     /// would have no working link until another mail may be requested. If the store refuses, the attempt has moved on
     /// without the successor or never had it, and there is nothing to restore.
     fn restore_in_background(&self, id: AttemptId, failed: Nonce, previous: LinkState, now: DateTime<Utc>) {
-        let store = self.store.clone();
+        let store = self.parts.store.clone();
         tokio::spawn(async move {
             for pause in RESTORE_PAUSES {
                 tokio::time::sleep(pause).await;

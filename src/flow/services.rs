@@ -9,6 +9,7 @@ use super::links::Links;
 use super::mailbox::DevMailbox;
 use super::operators::Operators;
 use super::pace::Pace;
+use super::parts::Parts;
 use super::sessions::Sessions;
 use super::settings::Settings;
 use super::waiters::Waiters;
@@ -46,56 +47,25 @@ impl Services {
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let settings = Arc::new(settings);
         let mailbox = Arc::new(DevMailbox(mailer.clone()));
-        let waiters = Arc::new(Waiters::new(store.clone(), clock.clone(), metrics.clone()));
-        let operators = Operators { settings: settings.clone(), store: store.clone(), clock: clock.clone() };
-        let limits = Arc::new(Limits {
-            settings: settings.clone(),
-            tokens: tokens.clone(),
-            store: store.clone(),
-            clock: clock.clone(),
-            metrics: metrics.clone(),
-        });
-        let sessions = Arc::new(Sessions {
-            settings: settings.clone(),
-            tokens: tokens.clone(),
-            ended: store.clone(),
-            tickets: store.clone(),
-            clock: clock.clone(),
-        });
+        let parts = Arc::new(Parts { settings, tokens, store, clock, metrics });
+        let waiters = Arc::new(Waiters::new(parts.clone()));
+        let sessions = Arc::new(Sessions { parts: parts.clone() });
+        let operators = Arc::new(Operators { parts: parts.clone() });
         let issuer = Arc::new(Issuer {
-            settings: settings.clone(),
-            tokens: tokens.clone(),
-            limits: limits.clone(),
+            parts: parts.clone(),
+            limits: Limits { parts: parts.clone() },
             mailer,
             pace: Pace::default(),
-            store: store.clone(),
             waiters: waiters.clone(),
-            clock: clock.clone(),
-            metrics: metrics.clone(),
         });
         let attempts = Arc::new(Attempts {
-            settings: settings.clone(),
-            tokens: tokens.clone(),
-            store: store.clone(),
-            limits: limits.clone(),
+            parts: parts.clone(),
             issuer: issuer.clone(),
             sessions: sessions.clone(),
             waiters: waiters.clone(),
-            clock: clock.clone(),
-            metrics: metrics.clone(),
         });
-        let links = Arc::new(Links {
-            settings,
-            tokens,
-            store,
-            limits,
-            issuer,
-            sessions: sessions.clone(),
-            clock,
-            metrics,
-        });
-        Self { attempts, links, sessions, operators: Arc::new(operators), mailbox, waiters }
+        let links = Arc::new(Links { parts, issuer, sessions: sessions.clone() });
+        Self { attempts, links, sessions, operators, mailbox, waiters }
     }
 }

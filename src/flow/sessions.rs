@@ -7,14 +7,13 @@ use chrono::{DateTime, Utc};
 
 use super::caller::Caller;
 use super::error::FlowError;
-use super::settings::{Settings, TICKET_TTL};
-use crate::clock::Clock;
+use super::parts::Parts;
+use super::settings::TICKET_TTL;
 use crate::domain::attempt::{SignedIn, Verified};
 use crate::domain::email::EmailAddress;
-use crate::domain::ids::Subject;
+use crate::domain::ids::{SessionId, Subject};
 use crate::domain::secret::{AddressMark, Fingerprint, SECRET_LEN};
-use crate::store::{SessionStore, TicketStore};
-use crate::token::{Identity, Link, Particulars, Renewal, Tokens, client_id, session_id};
+use crate::token::{Identity, Link, Particulars, Renewal, client_id, session_id};
 
 /// A session with a fresh session token.
 pub struct SessionGrant {
@@ -34,28 +33,17 @@ pub struct SessionGrant {
 
 /// The session of an opener, for its cookie.
 pub struct OpenerSession {
-    identity: Identity,
+    /// The person and the authentication.
+    pub identity: Identity,
     /// Renews the session: the value of the cookie.
     pub renewal_token: String,
     /// When the session ends.
     pub expires_at: DateTime<Utc>,
 }
 
-impl OpenerSession {
-    /// The address that the opener has verified.
-    #[must_use]
-    pub const fn email(&self) -> &EmailAddress {
-        &self.identity.email
-    }
-}
-
 /// The use cases of sessions.
 pub struct Sessions {
-    pub(super) settings: Arc<Settings>,
-    pub(super) tokens: Arc<Tokens>,
-    pub(super) ended: Arc<dyn SessionStore>,
-    pub(super) tickets: Arc<dyn TicketStore>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) parts: Arc<Parts>,
 }
 
 impl Sessions {
@@ -65,9 +53,7 @@ impl Sessions {
     /// [`FlowError::SessionRequired`], [`FlowError::StoreUnavailable`].
     pub async fn current(&self, renewal: Option<&str>, caller: &Caller) -> Result<Renewal, FlowError> {
         let renewal = self.check_renewal(renewal, caller)?;
-        if self.ended.session_ended(renewal.identity.session).await? {
-            return Err(FlowError::SessionRequired);
-        }
+        self.check_not_ended(renewal.identity.session, FlowError::SessionRequired).await?;
         Ok(renewal)
     }
 
@@ -88,8 +74,8 @@ impl Sessions {
     /// [`FlowError::StoreUnavailable`]: the session continues.
     pub async fn sign_out(&self, renewal: Option<&str>, caller: &Caller) -> Result<(), FlowError> {
         let Ok(renewal) = self.check_renewal(renewal, caller) else { return Ok(()) };
-        let left = (renewal.expires_at - self.clock.now()).to_std().unwrap_or_default();
-        Ok(self.ended.end_session(renewal.identity.session, left).await?)
+        let left = (renewal.expires_at - self.parts.now()).to_std().unwrap_or_default();
+        Ok(self.parts.store.end_session(renewal.identity.session, left).await?)
     }
 
     /// The subject of a session token whose session is not signed out.
@@ -97,9 +83,10 @@ impl Sessions {
     /// # Errors
     /// [`FlowError::SessionRequired`], [`FlowError::StoreUnavailable`].
     pub async fn subject_of(&self, session_token: &str) -> Result<Subject, FlowError> {
-        let checked = self.tokens.check_session(session_token, self.clock.now());
+        let checked = self.parts.tokens.check_session(session_token, self.parts.now());
         let (session, subject) = checked.map_err(|_| FlowError::SessionRequired)?;
-        if self.ended.session_ended(session).await? { Err(FlowError::SessionRequired) } else { Ok(subject) }
+        self.check_not_ended(session, FlowError::SessionRequired).await?;
+        Ok(subject)
     }
 
     /// Redeems a ticket, once.
@@ -107,33 +94,21 @@ impl Sessions {
     /// # Errors
     /// [`FlowError::TicketInvalid`], [`FlowError::StoreUnavailable`].
     pub async fn redeem_ticket(&self, ticket: &str) -> Result<SessionGrant, FlowError> {
-        let checked = self.tokens.check_ticket(ticket, self.clock.now());
+        let checked = self.parts.tokens.check_ticket(ticket, self.parts.now());
         let ticket = checked.map_err(|_| FlowError::TicketInvalid)?;
         // Consumed last: the ticket survives if the store fails before.
-        if self.ended.session_ended(ticket.identity.session).await?
-            || !self.tickets.consume_ticket(&ticket.nonce).await?
+        if self.parts.store.session_ended(ticket.identity.session).await?
+            || !self.parts.store.consume_ticket(&ticket.nonce).await?
         {
             return Err(FlowError::TicketInvalid);
         }
         Ok(self.grant(ticket.identity, None))
     }
 
-    /// Signs in an opener that keeps no cookies and gets its session in the response.
-    ///
-    /// # Errors
-    /// [`FlowError::AttemptOver`] if the session was signed out, [`FlowError::StoreUnavailable`].
-    pub async fn sign_in_opener(
-        &self,
-        opener: &OpenerSession,
-        caller: &Caller,
-    ) -> Result<SessionGrant, FlowError> {
-        self.sign_in(opener.identity.clone(), caller.client.as_ref()).await
-    }
-
     /// The mark with which a client proves from now on that it has verified this address.
     #[must_use]
     pub fn address_mark(&self, client: &Fingerprint, email: &EmailAddress) -> AddressMark {
-        self.tokens.active_key().address_mark(client, email)
+        self.parts.tokens.active_key().address_mark(client, email)
     }
 
     /// The identity of a verified attempt.
@@ -141,23 +116,20 @@ impl Sessions {
         let email = particulars.email.canonical();
         Identity {
             session: session_id(particulars.attempt, verified.at),
-            subject: particulars.subject.clone().unwrap_or_else(|| self.tokens.subject_of(email)),
+            subject: particulars.subject.clone().unwrap_or_else(|| self.parts.tokens.subject_of(email)),
             email: email.clone(),
             auth_time: verified.at,
             cross_device: verified.signed_in == Some(SignedIn::Requester) && !verified.same_client,
         }
     }
 
-    /// The session of an identity, unless it was signed out.
-    pub(super) async fn sign_in(
-        &self,
-        identity: Identity,
-        client: Option<&Fingerprint>,
-    ) -> Result<SessionGrant, FlowError> {
-        if self.ended.session_ended(identity.session).await? {
-            return Err(FlowError::AttemptOver);
-        }
-        Ok(self.grant(identity, client))
+    /// The session of a verified attempt, for the client that redeems it or opened its link.
+    ///
+    /// # Errors
+    /// [`FlowError::AttemptOver`] if the session was signed out, [`FlowError::StoreUnavailable`].
+    pub async fn sign_in(&self, identity: Identity, caller: &Caller) -> Result<SessionGrant, FlowError> {
+        self.check_not_ended(identity.session, FlowError::AttemptOver).await?;
+        Ok(self.grant(identity, caller.client.as_ref()))
     }
 
     /// The cookie's part of an opener's session.
@@ -180,17 +152,22 @@ impl Sessions {
         let (attempt, purpose) = (link.particulars.attempt, link.particulars.purpose);
         let confirmation = verified.confirmation.map_or([0; SECRET_LEN], |id| *id.as_bytes());
         let nonce = link.key.derive_nonce(&[attempt.uuid().as_bytes(), &confirmation]);
-        self.tickets.put_ticket(&nonce, TICKET_TTL).await?;
-        Ok(self.tokens.mint_ticket(attempt, purpose, identity, &nonce, TICKET_TTL))
+        self.parts.store.put_ticket(&nonce, TICKET_TTL).await?;
+        Ok(self.parts.tokens.mint_ticket(attempt, purpose, identity, &nonce, TICKET_TTL))
+    }
+
+    /// Fails with `refusal` if the session was signed out.
+    async fn check_not_ended(&self, session: SessionId, refusal: FlowError) -> Result<(), FlowError> {
+        if self.parts.store.session_ended(session).await? { Err(refusal) } else { Ok(()) }
     }
 
     fn grant(&self, identity: Identity, client: Option<&Fingerprint>) -> SessionGrant {
-        let now = self.clock.now();
+        let now = self.parts.now();
         let ends_at = self.ends_at(&identity);
         // A session token must not outlive its session.
-        let ttl = self.settings.session_ttl.min((ends_at - now).to_std().unwrap_or_default());
+        let ttl = self.parts.settings.session_ttl.min((ends_at - now).to_std().unwrap_or_default());
         SessionGrant {
-            session_token: self.tokens.mint_session(&identity, ttl, now),
+            session_token: self.parts.tokens.mint_session(&identity, ttl, now),
             expires_in: ttl,
             renewal_token: client.map(|client| self.mint_renewal(&identity, client)),
             client_id: client.map(client_id),
@@ -200,16 +177,21 @@ impl Sessions {
     }
 
     fn mint_renewal(&self, identity: &Identity, client: &Fingerprint) -> String {
-        self.tokens.mint_renewal(identity, client, self.settings.session_max_age, self.clock.now())
+        self.parts.tokens.mint_renewal(
+            identity,
+            client,
+            self.parts.settings.session_max_age,
+            self.parts.now(),
+        )
     }
 
     fn ends_at(&self, identity: &Identity) -> DateTime<Utc> {
-        identity.auth_time + self.settings.session_max_age
+        identity.auth_time + self.parts.settings.session_max_age
     }
 
     fn check_renewal(&self, renewal: Option<&str>, caller: &Caller) -> Result<Renewal, FlowError> {
         renewal
-            .and_then(|token| self.tokens.check_renewal(token, self.clock.now()).ok())
+            .and_then(|token| self.parts.tokens.check_renewal(token, self.parts.now()).ok())
             .filter(|renewal| caller.client == Some(renewal.fingerprint))
             .ok_or(FlowError::SessionRequired)
     }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 
 use super::attempts::Attempts;
 use super::caller::Caller;
@@ -22,7 +23,7 @@ use crate::token::{KeyHandle, NetworkHash, Particulars, fingerprint, fresh_attem
 const SECRET_KEY_LEN: usize = 22;
 
 /// The authority on which an attempt is started.
-#[derive(Clone)]
+#[derive(Clone, Serialize)]
 pub enum Authority {
     /// None: a browser or a script.
     Anyone,
@@ -33,7 +34,7 @@ pub enum Authority {
 }
 
 /// Options that only a back end may set.
-#[derive(Default, Clone)]
+#[derive(Default, Clone, Serialize)]
 pub struct BackEndOptions {
     /// The subject of the future session.
     pub subject: Option<Subject>,
@@ -51,7 +52,8 @@ pub struct BackEndOptions {
     pub expires_in: Option<TimeDelta>,
 }
 
-/// A request to start an attempt.
+/// A request to start an attempt. Serialized only to be hashed into the attempt id: it holds secrets.
+#[derive(Serialize)]
 pub struct StartRequest {
     /// The address as the person typed it.
     pub email_address: String,
@@ -69,7 +71,9 @@ pub struct StartRequest {
     pub back_end: BackEndOptions,
 }
 
-/// An attempt that was started.
+/// An attempt that was started, with the fields of the API.
+#[derive(Serialize)]
+#[serde(tag = "object", rename = "attempt")]
 pub struct Started {
     /// The attempt.
     pub id: AttemptId,
@@ -90,8 +94,10 @@ pub struct Started {
     /// The policy that applies to the attempt.
     pub cross_device: CrossDevice,
     /// The link, if the back end asked for it instead of a mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
-    /// The new secret of a requester that had none.
+    /// The new secret of a requester that had none. It travels in a cookie, never in the body.
+    #[serde(skip)]
     pub new_client: Option<ClientSecret>,
 }
 
@@ -103,12 +109,12 @@ impl Attempts {
     /// [`FlowError::MailUnavailable`], [`FlowError::StoreUnavailable`]. None of them leaves an attempt that was mailed,
     /// unless the store fails right after the mail.
     pub async fn start(&self, request: StartRequest, caller: Caller) -> Result<Started, FlowError> {
-        self.settings.check_purpose(request.purpose)?;
+        self.parts.settings.check_purpose(request.purpose)?;
         let email =
             TypedAddress::parse(&request.email_address).map_err(|_| FlowError::InvalidEmailAddress)?;
-        self.limits.check_domain(email.canonical())?;
+        self.issuer.limits.check_domain(email.canonical())?;
         if let Some(url) = &request.redirect_url {
-            self.settings.check_redirect(url)?;
+            self.parts.settings.check_redirect(url)?;
         }
         let subject = subject_of(&request)?;
         let (new, new_client) = self.new_attempt(request, email, subject, &caller);
@@ -124,36 +130,34 @@ impl Attempts {
         subject: Option<Subject>,
         caller: &Caller,
     ) -> (NewAttempt, Option<ClientSecret>) {
-        let key = self.tokens.active_key();
+        let key = self.parts.tokens.active_key();
         let network = requester_network(&request, caller);
-        let networks = network.map_or_else(Vec::new, |network| self.limits.network_hashes(&network));
+        let networks = network.map_or_else(Vec::new, |network| self.issuer.limits.network_hashes(&network));
         let network = networks.first().copied();
         let new_client = new_client(&key, &request, caller, network);
         let client = caller.client.or_else(|| new_client.as_ref().map(fingerprint));
-        let attempt = match &request.idempotency_key {
-            Some(idempotency) => derive_id(&key, &request, idempotency, client.as_ref()),
-            None => fresh_attempt_id(self.clock.now()),
-        };
+        let repeatable = request.idempotency_key.is_some();
+        let derived = repeatable.then(|| derive_id(&key, &request, client.as_ref())).flatten();
         let by_api_key = matches!(request.authority, Authority::ApiKey(_));
         // Ignore the back end's own User-Agent; it is not the end user's.
         let own = caller.user_agent.as_deref().filter(|_| !by_api_key);
         let browser = request.back_end.client_user_agent.as_deref().or(own).and_then(browser::describe);
         let new = NewAttempt {
             networks,
-            has_verified: self.limits.has_verified(caller, email.canonical()),
-            link_ttl: request.back_end.expires_in.unwrap_or(self.settings.link_ttl),
+            has_verified: self.issuer.limits.has_verified(caller, email.canonical()),
+            link_ttl: request.back_end.expires_in.unwrap_or(self.parts.settings.link_ttl),
             by_api_key,
-            repeatable: request.idempotency_key.is_some(),
+            repeatable,
             deliver: !request.back_end.undelivered,
             particulars: Particulars {
-                attempt,
+                attempt: derived.unwrap_or_else(|| fresh_attempt_id(self.parts.now())),
                 email,
                 purpose: request.purpose,
                 fingerprint: client,
                 network,
                 browser,
                 redirect_url: request.redirect_url,
-                locale: request.locale.or(caller.locale).unwrap_or(self.settings.default_locale),
+                locale: request.locale.or(caller.locale).unwrap_or(self.parts.settings.default_locale),
                 cross_device: request.back_end.cross_device,
                 ticket: request.back_end.ticket,
                 subject,
@@ -166,14 +170,14 @@ impl Attempts {
         let (Issued { attempt, link_url }, particulars) = (issued, new.particulars);
         Started {
             id: particulars.attempt,
-            status: attempt.status(self.clock.now()),
+            status: attempt.status(self.parts.now()),
             purpose: particulars.purpose,
             email_address: particulars.email.as_typed().to_owned(),
             created_at: attempt.created_at,
             expires_at: attempt.expires_at,
             resend_after: attempt.resend_after,
-            attempt_token: self.tokens.mint_attempt(&particulars, attempt.created_at, attempt.ends_at),
-            cross_device: particulars.cross_device.unwrap_or(self.settings.cross_device),
+            attempt_token: self.parts.tokens.mint_attempt(&particulars, attempt.created_at, attempt.ends_at),
+            cross_device: particulars.cross_device.unwrap_or(self.parts.settings.cross_device),
             link: link_url.filter(|_| !new.deliver),
             new_client,
         }
@@ -227,38 +231,8 @@ fn requester_network(request: &StartRequest, caller: &Caller) -> Option<Network>
 
 /// The attempt id of a request with an idempotency key. It is a hash of the whole request and the client, so that no
 /// other request and no other client gets the same attempt.
-fn derive_id(
-    key: &KeyHandle,
-    request: &StartRequest,
-    idempotency: &str,
-    client: Option<&Fingerprint>,
-) -> AttemptId {
-    let back_end = &request.back_end;
-    let (scope, session) = match &request.authority {
-        Authority::Anyone => ("", ""),
-        Authority::ApiKey(key) => (key.as_str(), ""),
-        Authority::Session(subject) => ("", subject.as_str()),
-    };
-    let options = format!(
-        "{:?} {:?} {:?} {} {} {:?}",
-        back_end.client_ip,
-        back_end.cross_device,
-        request.locale,
-        back_end.undelivered,
-        back_end.ticket,
-        back_end.expires_in
-    );
-    key.derive_attempt_id(&[
-        b"start",
-        idempotency.as_bytes(),
-        scope.as_bytes(),
-        session.as_bytes(),
-        client.map_or(&[][..], |client| client.as_bytes()),
-        request.email_address.as_bytes(),
-        request.purpose.as_str().as_bytes(),
-        request.redirect_url.as_deref().unwrap_or_default().as_bytes(),
-        back_end.subject.as_ref().map_or("", Subject::as_str).as_bytes(),
-        back_end.client_user_agent.as_deref().unwrap_or_default().as_bytes(),
-        options.as_bytes(),
-    ])
+fn derive_id(key: &KeyHandle, request: &StartRequest, client: Option<&Fingerprint>) -> Option<AttemptId> {
+    let request = serde_json::to_vec(request).ok()?;
+    let client = client.map_or(&[][..], |client| client.as_bytes());
+    Some(key.derive_attempt_id(&[b"start", client, &request]))
 }

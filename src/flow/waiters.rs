@@ -14,12 +14,12 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
-use crate::clock::Clock;
+use super::parts::Parts;
 use crate::domain::attempt::Attempt;
 use crate::domain::ids::AttemptId;
 use crate::domain::secret::{Fingerprint, SECRET_LEN};
-use crate::metrics::{Metrics, WaiterLimit};
-use crate::store::{AttemptStore, Change, Unavailable};
+use crate::metrics::WaiterLimit;
+use crate::store::{Change, Unavailable};
 
 /// How many requests of one client may wait, one per tab. Further requests are answered immediately.
 const PER_CLIENT: u8 = 8;
@@ -59,9 +59,7 @@ struct Registry {
 
 /// The requests that wait on this replica.
 pub struct Waiters {
-    store: Arc<dyn AttemptStore>,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
+    parts: Arc<Parts>,
     registry: Mutex<Registry>,
     /// Held from a read until its result has been passed on: an older result must not replace a newer one.
     reading: tokio::sync::Mutex<()>,
@@ -78,16 +76,30 @@ struct Waiter<'w> {
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        self.waiters.leave(self.attempt, &self.counted_for);
+        let mut registry = self.waiters.registry();
+        if let Some(count) = registry.counts.get_mut(&self.counted_for) {
+            *count -= 1;
+            if *count == 0 {
+                registry.counts.remove(&self.counted_for);
+            }
+        }
+        if let Some(watched) = registry.watched.get_mut(&self.attempt) {
+            watched.waiters -= 1;
+            if watched.waiters == 0 {
+                registry.watched.remove(&self.attempt);
+            }
+        }
+        registry.waiters = registry.waiters.saturating_sub(1);
+        self.waiters.parts.metrics.waiters(registry.waiters);
     }
 }
 
 impl Waiters {
-    pub(super) fn new(store: Arc<dyn AttemptStore>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
-        metrics.waiters_limit(PER_REPLICA);
+    pub(super) fn new(parts: Arc<Parts>) -> Self {
+        parts.metrics.waiters_limit(PER_REPLICA);
         let (registry, reading, draining) =
             (Mutex::default(), tokio::sync::Mutex::default(), watch::Sender::new(false));
-        Self { store, clock, metrics, registry, reading, draining }
+        Self { parts, registry, reading, draining }
     }
 
     /// Answers all waiting requests now, and later ones immediately.
@@ -104,7 +116,7 @@ impl Waiters {
     /// Wakes waiters when the store publishes changes, and reads all watched attempts every 1.5 s. Runs until it is
     /// dropped.
     pub fn serve(self: Arc<Self>) -> impl Future<Output = ()> + Send {
-        let changes = self.store.changes();
+        let changes = self.parts.store.changes();
         async move {
             tokio::select! {
                 () = self.listen(changes) => {}
@@ -167,7 +179,7 @@ impl Waiters {
     async fn refresh(&self, ids: &[AttemptId]) {
         let _reading = self.reading.lock().await;
         // If the store does not answer, waiters keep waiting until the next read.
-        let Ok(attempts) = self.store.read_many(ids).await else { return };
+        let Ok(attempts) = self.parts.store.read_many(ids).await else { return };
         let registry = self.registry();
         for (id, attempt) in ids.iter().zip(attempts) {
             if let Some(watched) = registry.watched.get(id) {
@@ -191,12 +203,12 @@ impl Waiters {
         let deadline = Instant::now() + hold;
         // Registers before the first read, so that no change falls between the two.
         let waiter = if hold.is_zero() { None } else { self.join(id, client) };
-        let mut attempt = self.store.read(id).await?;
+        let mut attempt = self.parts.store.read(id).await?;
         let Some(mut waiter) = waiter else { return Ok(attempt) };
         let mut draining = self.draining.subscribe();
         while !done(&attempt) {
             let expiry =
-                attempt.as_ref().map(|attempt| attempt.expires_at).filter(|at| self.clock.now() < *at);
+                attempt.as_ref().map(|attempt| attempt.expires_at).filter(|at| self.parts.now() < *at);
             tokio::select! {
                 changed = waiter.latest.changed() => {
                     if changed.is_err() {
@@ -217,7 +229,7 @@ impl Waiters {
 
     async fn sleep_until(&self, instant: Option<DateTime<Utc>>) {
         match instant {
-            Some(instant) => self.clock.sleep_until(instant).await,
+            Some(instant) => self.parts.clock.sleep_until(instant).await,
             None => std::future::pending().await,
         }
     }
@@ -251,7 +263,7 @@ impl Waiters {
             (count >= PER_CLIENT).then_some(WaiterLimit::Client)
         };
         if let Some(limit) = limit {
-            self.metrics.waiter_turned_away(limit);
+            self.parts.metrics.waiter_turned_away(limit);
             return None;
         }
         *registry.counts.entry(counted_for).or_default() += 1;
@@ -262,26 +274,8 @@ impl Waiters {
         watched.waiters += 1;
         let latest = watched.latest.subscribe();
         registry.waiters += 1;
-        self.metrics.waiters(registry.waiters);
+        self.parts.metrics.waiters(registry.waiters);
         Some(Waiter { waiters: self, attempt, counted_for, latest })
-    }
-
-    fn leave(&self, attempt: AttemptId, counted_for: &CountedFor) {
-        let mut registry = self.registry();
-        if let Some(count) = registry.counts.get_mut(counted_for) {
-            *count -= 1;
-            if *count == 0 {
-                registry.counts.remove(counted_for);
-            }
-        }
-        if let Some(watched) = registry.watched.get_mut(&attempt) {
-            watched.waiters -= 1;
-            if watched.waiters == 0 {
-                registry.watched.remove(&attempt);
-            }
-        }
-        registry.waiters = registry.waiters.saturating_sub(1);
-        self.metrics.waiters(registry.waiters);
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {

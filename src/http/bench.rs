@@ -17,7 +17,7 @@ pub fn link_page(state: &HttpState, link: &Link, page: &LinkPage) -> HttpRespons
 
 /// The response to a start.
 #[must_use]
-pub fn started(state: &HttpState, started: Started) -> HttpResponse {
+pub fn started(state: &HttpState, started: &Started) -> HttpResponse {
     started_response(&state.cookies, started)
 }
 

@@ -106,5 +106,5 @@ pub(crate) fn opener_cookies(
     who: &RequestIdentity,
 ) -> impl Iterator<Item = SetCookie> {
     let renewal = state.cookies.for_session(&session.renewal_token, session.expires_at, state.clock.now());
-    std::iter::once(renewal).chain(verified_cookie(state, who, session.email()))
+    std::iter::once(renewal).chain(verified_cookie(state, who, &session.identity.email))
 }

@@ -2,7 +2,6 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
-use serde_json::json;
 
 use crate::domain::ids::{AttemptId, SessionId};
 use crate::http::request::authority::ApiKeyHolder;
@@ -16,24 +15,7 @@ pub(super) async fn attempt(
     id: Path<String>,
     _: ApiKeyHolder,
 ) -> Result<HttpResponse, Problem> {
-    let report = state.operators.report(attempt_id(&id)?).await?;
-    Ok(HttpResponse::Ok().json(json!({
-        "object": "attempt_report",
-        "id": report.id.to_string(),
-        "status": report.status,
-        "failure": report.failure,
-        "started_by": if report.by_api_key { "back_end" } else { "client" },
-        "created_at": report.created_at,
-        "last_link_at": report.last_link_at,
-        "resent": report.last_link_at > report.created_at,
-        "expires_at": report.expires_at,
-        "resend_after": report.resend_after,
-        "verified_at": report.verified_at,
-        "confirmed_by": report.confirmed_by,
-        "signed_in": report.signed_in,
-        "code_tries_left": report.code_tries_left,
-        "hint": report.hint,
-    })))
+    Ok(HttpResponse::Ok().json(state.operators.report(attempt_id(&id)?).await?))
 }
 
 /// `DELETE /v1/admin/attempts/{id}`

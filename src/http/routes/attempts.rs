@@ -72,7 +72,7 @@ pub(super) async fn start(
     let who = who.with_user_agent(&request);
     to_completion(async move {
         let started = state.attempts.start(start, who.caller).await?;
-        Ok(started_response(&state.cookies, started))
+        Ok(started_response(&state.cookies, &started))
     })
     .await?
 }

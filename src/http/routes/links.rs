@@ -78,7 +78,7 @@ async fn session_for_header(
         Confirmed::Verified { opener_session: Some(here), .. }
             if request.who.by_header && request.wants == Wants::Json =>
         {
-            state.sessions.sign_in_opener(here, &request.who.caller).await.map(Some)
+            state.sessions.sign_in(here.identity.clone(), &request.who.caller).await.map(Some)
         }
         _ => Ok(None),
     }

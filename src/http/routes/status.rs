@@ -10,7 +10,7 @@ use crate::domain::attempt::Status;
 use crate::flow::{AttemptView, FlowError};
 use crate::http::connection::parking;
 use crate::http::request::authority::AuthorizedAttempt;
-use crate::http::response::attempt::{AttemptJson, attempt_response};
+use crate::http::response::attempt::attempt_response;
 use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
 
@@ -86,7 +86,7 @@ enum Next {
 }
 
 fn event(view: &AttemptView) -> String {
-    let data = serde_json::to_string(&AttemptJson::from(view)).unwrap_or_default();
+    let data = serde_json::to_string(view).unwrap_or_default();
     format!("event: status\ndata: {data}\n\n")
 }
 
