@@ -59,7 +59,7 @@ fn is_signed(headers: &HeaderMap) -> bool {
 
 /// Counts a refusal, and replaces it once its network has spent its limit.
 pub(super) fn limit_refusals(response: &mut ServiceResponse<BoxBody>) {
-    if !response.response().extensions().get::<Code>().is_some_and(|code| code.is_refusal()) {
+    if !response.response().extensions().get::<Code>().is_some_and(|code| code.row().refusal) {
         return;
     }
     let request = response.request();

@@ -42,12 +42,13 @@ struct Document<'a> {
 impl Problem {
     /// A problem whose detail is the code's meaning and remedy.
     pub(crate) fn new(code: Code) -> Self {
-        Self::with_detail(code, code.detail())
+        let row = code.row();
+        Self::with_detail(code, format!("{} {}", row.meaning, row.remedy))
     }
 
     /// A problem with a detail of its own.
     pub(crate) fn with_detail(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), retry_after: code.retry_after(), code_tries_left: None }
+        Self { code, detail: detail.into(), retry_after: code.row().retry_after, code_tries_left: None }
     }
 
     /// A problem that passes after this time.
@@ -81,23 +82,23 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code.as_str())
+        f.write_str(self.code.row().name)
     }
 }
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.code.row().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     fn error_response(&self) -> HttpResponse {
-        let context = current();
+        let (context, row) = (current(), self.code.row());
         let document = Document {
-            r#type: format!("{}/problems/{}", context.public_url, self.code.as_str()),
-            title: self.code.title(),
-            status: self.code.status(),
+            r#type: format!("{}/problems/{}", context.public_url, row.name),
+            title: row.title,
+            status: row.status,
             detail: &self.detail,
-            code: self.code.as_str(),
+            code: row.name,
             request_id: &context.request_id,
             retry_after: self.retry_after_secs(),
             code_tries_left: self.code_tries_left,

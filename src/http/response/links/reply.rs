@@ -99,10 +99,10 @@ impl LinkReply {
                 Ok(response)
             }
             Self::Undecided(link, press, problem) => {
-                if let Some(url) = continue_url(state, &link, problem.code.redirect_status()) {
+                if let Some(url) = continue_url(state, &link, problem.code.row().redirect_status) {
                     return Ok(redirect(&url));
                 }
-                if problem.code.repeats_decision() {
+                if problem.code.row().repeats_decision {
                     return Ok(page::undecided(state, &link, &press, &problem));
                 }
                 Self::Refused(Some(link), problem).page(state, request, wants)
