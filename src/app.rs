@@ -178,7 +178,7 @@ impl App {
         let services = Services::new(settings, tokens.clone(), store, mailer, clock.clone(), metrics.clone());
         let waiters = services.waiters.clone();
         let http = HttpSettings {
-            public_url,
+            public_url: public_url.into(),
             app_name: config.app_name,
             default_locale: config.default_locale,
             allowed_origins: config.allowed_origins,
@@ -187,7 +187,7 @@ impl App {
             refusals_per_minute: config.refusals_per_minute,
             dev: config.dev,
         };
-        let ops = OpsState::new(&services, clock.clone(), metrics.clone(), config.ready_strict);
+        let ops = OpsState::new(services.clone(), clock.clone(), metrics.clone(), config.ready_strict);
         let http = HttpState::new(http, services, tokens.clone(), clock.clone(), metrics.clone());
         let http = http.map_err(AppError)?;
         Ok(Self {

@@ -43,7 +43,7 @@ fn app(
         InitError = (),
     > + use<>,
 > {
-    let dev = state.dev;
+    let dev = state.settings.dev;
     App::new()
         .app_data(state.clone())
         .configure(move |table| routes::configure(table, dev))

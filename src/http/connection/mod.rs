@@ -101,7 +101,8 @@ where
                     // If the peer is gone already, the first read says so.
                     let _ = io.set_nodelay(true);
                     let peer = io.peer_addr().ok();
-                    let from_proxy = peer.is_some_and(|peer| proxies.trusted_proxies.trusts(peer.ip()));
+                    let from_proxy =
+                        peer.is_some_and(|peer| proxies.settings.trusted_proxies.trusts(peer.ip()));
                     let idle = if from_proxy { PROXY_IDLE_TIMEOUT } else { IDLE_TIMEOUT };
                     parking::serve(Rc::clone(&http), io, peer, idle)
                 }))

@@ -67,7 +67,7 @@ pub(super) fn limit_refusals(response: &mut ServiceResponse<BoxBody>) {
     let Some(after) = state.refusals.count(network(request), state.clock.now()) else { return };
     let problem = too_many(state, after);
     let replacement = match Wants::of(request) {
-        Wants::Page => state.pages.problem(&problem, state.default_locale),
+        Wants::Page => state.pages.problem(&problem, state.settings.default_locale),
         Wants::Json | Wants::Either => problem.error_response(),
     };
     errors::replace(response, replacement);

@@ -58,7 +58,7 @@ fn new_context(request: &ServiceRequest) -> Context {
     Context {
         begun: Instant::now(),
         request_id: request_id(request.headers()),
-        public_url: Arc::clone(&HttpState::of(request.request()).public_url),
+        public_url: Arc::clone(&HttpState::of(request.request()).settings.public_url),
     }
 }
 
@@ -75,7 +75,7 @@ fn request_id(headers: &HeaderMap) -> String {
 /// Sets the headers of every response.
 fn set_headers(response: &mut ServiceResponse<BoxBody>, request_id: &str) {
     let state = HttpState::of(response.request());
-    let (https, draining) = (state.https, state.waiters.is_draining());
+    let (https, draining) = (state.https, state.services.waiters.is_draining());
     if draining {
         // This replica goes away: the next request must come on another connection.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);

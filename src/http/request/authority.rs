@@ -21,7 +21,7 @@ impl AuthorizedAttempt {
     pub(crate) fn of(request: &HttpRequest) -> Result<Self, Problem> {
         let token = bearer(request.headers()).ok_or_else(|| Problem::new(Code::AttemptTokenInvalid))?;
         let id = request.match_info().get("id").unwrap_or_default();
-        Ok(Self(HttpState::of(request).attempts.authorize(id, token)?))
+        Ok(Self(HttpState::of(request).services.attempts.authorize(id, token)?))
     }
 }
 

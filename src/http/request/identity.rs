@@ -81,5 +81,5 @@ pub(crate) fn network(request: &HttpRequest) -> Network {
     let hops = request.headers().get_all(X_FORWARDED_FOR);
     let forwarded: Vec<_> = hops.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     let forwarded: Vec<&str> = forwarded.iter().map(|value| &**value).collect();
-    Network::of(HttpState::of(request).trusted_proxies.client_address(peer, &forwarded))
+    Network::of(HttpState::of(request).settings.trusted_proxies.client_address(peer, &forwarded))
 }

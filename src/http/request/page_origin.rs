@@ -68,7 +68,7 @@ impl PageOrigin {
 /// Under `Referrer-Policy: no-referrer`, browsers send `Origin: null` with forms of our own pages, and only
 /// `Sec-Fetch-Site` identifies them.
 fn is_own(state: &HttpState, origin: Option<&[u8]>, site: Option<&[u8]>) -> bool {
-    let is_ours = |origin: &[u8]| origin == state.public_url.as_bytes();
+    let is_ours = |origin: &[u8]| origin == state.settings.public_url.as_bytes();
     match (origin, site) {
         (Some(origin), Some(site)) => site == b"same-origin" && (is_ours(origin) || origin == b"null"),
         (Some(origin), None) => is_ours(origin),

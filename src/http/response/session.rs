@@ -95,7 +95,7 @@ pub(crate) fn verified_cookie(
     email: &EmailAddress,
 ) -> Option<SetCookie> {
     let client = who.caller.client.as_ref().filter(|_| !who.by_header)?;
-    let mark = state.sessions.address_mark(client, email);
+    let mark = state.services.sessions.address_mark(client, email);
     Some(state.cookies.for_verified(mark, &who.caller.marks))
 }
 

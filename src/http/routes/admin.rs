@@ -16,7 +16,7 @@ pub(super) async fn attempt(
     id: Path<String>,
     _: ApiKeyHolder,
 ) -> Result<HttpResponse, Problem> {
-    let report = state.operators.report(attempt_id(&id)?).await?;
+    let report = state.services.operators.report(attempt_id(&id)?).await?;
     Ok(HttpResponse::Ok().json(json!({
         "object": "attempt_report",
         "id": report.id.to_string(),
@@ -42,7 +42,7 @@ pub(super) async fn end_attempt(
     id: Path<String>,
     _: ApiKeyHolder,
 ) -> Result<HttpResponse, Problem> {
-    state.operators.end_attempt(attempt_id(&id)?).await?;
+    state.services.operators.end_attempt(attempt_id(&id)?).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn end_session(
     let id: SessionId = id.parse().map_err(|_| {
         Problem::with_detail(Code::NotFound, "A session id is sess_ and 32 hexadecimal digits.")
     })?;
-    state.operators.end_session(id).await?;
+    state.services.operators.end_session(id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -71,7 +71,7 @@ pub(super) async fn start(
     let start = start_request(body, authority, idempotency_key(request.headers())?)?;
     let who = who.with_user_agent(&request);
     to_completion(async move {
-        let started = state.attempts.start(start, who.caller).await?;
+        let started = state.services.attempts.start(start, who.caller).await?;
         Ok(started_response(&state.cookies, started))
     })
     .await?
@@ -94,7 +94,7 @@ async fn authority(
         if token.matches('.').count() != 2 {
             return Err(Problem::new(Code::ApiKeyInvalid));
         }
-        let subject = state.sessions.subject_of(token).await?;
+        let subject = state.services.sessions.subject_of(token).await?;
         return Ok(if verifies { Authority::Session(subject) } else { Authority::Anyone });
     }
     if request.headers().contains_key(AUTHORIZATION) {
@@ -103,7 +103,7 @@ async fn authority(
     match cookie(request, &state.cookies.session) {
         Some(renewal) if verifies => {
             origin.may_use_cookies()?;
-            let session = state.sessions.current(Some(renewal), &who.caller).await?;
+            let session = state.services.sessions.current(Some(renewal), &who.caller).await?;
             Ok(Authority::Session(session.identity.subject))
         }
         _ => Ok(Authority::Anyone),
@@ -193,7 +193,7 @@ pub(super) async fn code(
     let CodeBody { code } = body.json()?;
     let AuthorizedAttempt(grant) = AuthorizedAttempt::of(&request)?;
     let code = RelayCode::parse(&code).map_err(|_| Problem::invalid("code must be six digits."))?;
-    Ok(attempt_response(&state.attempts.enter_code(&grant, code).await?))
+    Ok(attempt_response(&state.services.attempts.enter_code(&grant, code).await?))
 }
 
 /// `POST /v1/attempts/{id}/resend`
@@ -203,7 +203,7 @@ pub(super) async fn resend(
     who: RequestIdentity,
 ) -> Result<HttpResponse, Problem> {
     to_completion(async move {
-        let view = state.attempts.resend(&grant, &who.caller).await?;
+        let view = state.services.attempts.resend(&grant, &who.caller).await?;
         Ok(attempt_response(&view))
     })
     .await?
@@ -214,7 +214,7 @@ pub(super) async fn cancel(
     state: Data<HttpState>,
     AuthorizedAttempt(grant): AuthorizedAttempt,
 ) -> Result<HttpResponse, Problem> {
-    state.attempts.cancel(&grant).await?;
+    state.services.attempts.cancel(&grant).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -224,7 +224,7 @@ pub(super) async fn redeem(
     AuthorizedAttempt(grant): AuthorizedAttempt,
     who: RequestIdentity,
 ) -> Result<HttpResponse, Problem> {
-    match state.attempts.redeem(&grant, &who.caller).await? {
+    match state.services.attempts.redeem(&grant, &who.caller).await? {
         Redeemed::Session(session) => Ok(session_response(&state, &session, &who)),
         Redeemed::EmailProof { email_proof, expires_in, email_address, subject } => {
             let mut response = HttpResponse::Ok();

@@ -19,7 +19,7 @@ pub(super) async fn demo(state: Data<HttpState>, request: HttpRequest) -> HttpRe
     // Cookies belong to one host: a browser that used another name of this machine is redirected to the name in links.
     if !is_public_host(&state, host(&request)) {
         return HttpResponse::TemporaryRedirect()
-            .insert_header((LOCATION, format!("{}/", state.public_url)))
+            .insert_header((LOCATION, format!("{}/", state.settings.public_url)))
             .finish();
     }
     let policy = format!("{OWN_FORMS}; script-src 'self'; connect-src 'self'");
@@ -36,7 +36,7 @@ fn host(request: &HttpRequest) -> &str {
 }
 
 fn is_public_host(state: &HttpState, host: &str) -> bool {
-    state.public_url.split_once("://").is_some_and(|(_, public)| public == host)
+    state.settings.public_url.split_once("://").is_some_and(|(_, public)| public == host)
 }
 
 /// Rejects requests of a foreign page whose own host name resolves to this machine (DNS rebinding): a mail lets its reader
@@ -56,7 +56,7 @@ pub(super) async fn mailbox(state: Data<HttpState>, request: HttpRequest) -> Res
         .map(|(_, value)| {
             EmailAddress::parse(&value).map_or_else(|_| value.into_owned(), |to| to.as_str().to_owned())
         });
-    let mails = state.mailbox.list(to.as_deref()).ok_or_else(|| Problem::new(Code::NotFound))?;
+    let mails = state.services.mailbox.list(to.as_deref()).ok_or_else(|| Problem::new(Code::NotFound))?;
     if Wants::of(&request) == Wants::Json {
         return Ok(HttpResponse::Ok().json(mails));
     }
@@ -66,7 +66,7 @@ pub(super) async fn mailbox(state: Data<HttpState>, request: HttpRequest) -> Res
 fn one(state: &HttpState, request: &HttpRequest) -> Result<Value, Problem> {
     reject_other_hosts(state, request)?;
     let id = request.match_info().get("id").unwrap_or_default();
-    state.mailbox.get(id).ok_or_else(|| Problem::new(Code::NotFound))
+    state.services.mailbox.get(id).ok_or_else(|| Problem::new(Code::NotFound))
 }
 
 /// `GET /dev/mailbox/{id}`

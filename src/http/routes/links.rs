@@ -23,7 +23,7 @@ pub(crate) async fn open(
     who: RequestIdentity,
 ) -> Result<HttpResponse, Problem> {
     let request = LinkRequest::by_client(token.into_inner(), wants, who);
-    let reply = match state.links.open(&request.token, &request.who.caller).await {
+    let reply = match state.services.links.open(&request.token, &request.who.caller).await {
         Ok(OpenedLink { link, page: Ok(page) }) => LinkReply::Opened(link, page),
         Ok(OpenedLink { link, page: Err(error) }) => LinkReply::Refused(Some(link), error.into()),
         Err(error) => LinkReply::Refused(None, error.into()),
@@ -46,7 +46,7 @@ pub(crate) async fn decide(
     let wants = if body.is_json() { Wants::Json } else { wants };
     let request = LinkRequest { token: token.into_inner(), wants, who, new_client: None };
     to_completion(async move {
-        let reply = match state.links.read(&request.token) {
+        let reply = match state.services.links.read(&request.token) {
             Ok(link) => take_decision(&state, &request, link, press).await,
             Err(error) => LinkReply::Refused(None, error.into()),
         };
@@ -58,7 +58,8 @@ pub(crate) async fn decide(
 async fn take_decision(state: &HttpState, request: &LinkRequest, link: Link, press: Press) -> LinkReply {
     let caller = &request.who.caller;
     let decided = async {
-        let confirmed = state.links.decide(&link, press.decision.0, &press.confirmation, caller).await?;
+        let confirmed =
+            state.services.links.decide(&link, press.decision.0, &press.confirmation, caller).await?;
         let session = session_for_header(state, request, &confirmed).await?;
         Ok::<_, FlowError>((confirmed, session))
     };
@@ -78,7 +79,7 @@ async fn session_for_header(
         Confirmed::Verified { opener_session: Some(here), .. }
             if request.who.by_header && request.wants == Wants::Json =>
         {
-            state.sessions.sign_in_opener(here, &request.who.caller).await.map(Some)
+            state.services.sessions.sign_in_opener(here, &request.who.caller).await.map(Some)
         }
         _ => Ok(None),
     }
@@ -97,8 +98,8 @@ pub(crate) async fn reissue(
     // The opener may become the requester of a new attempt.
     let request = LinkRequest::by_client(token.into_inner(), wants, who.with_user_agent(&http));
     to_completion(async move {
-        let reply = match state.links.read(&request.token) {
-            Ok(link) => match state.links.reissue(&link, &request.who.caller).await {
+        let reply = match state.services.links.read(&request.token) {
+            Ok(link) => match state.services.links.reissue(&link, &request.who.caller).await {
                 Ok(reissued) => LinkReply::Reissued(link, reissued),
                 Err(error) => LinkReply::Refused(Some(link), error.into()),
             },

@@ -10,14 +10,13 @@ use actix_web::{App, Error, HttpResponse};
 use serde_json::json;
 
 use crate::clock::Clock;
-use crate::flow::{Operators, Services, Waiters};
+use crate::flow::Services;
 use crate::http::layers::errors::explain_errors;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 
 /// What the probes know.
 pub struct OpsState {
-    operators: Arc<Operators>,
-    waiters: Arc<Waiters>,
+    services: Services,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     /// Whether a store lost later turns readiness off, too.
@@ -29,9 +28,8 @@ pub struct OpsState {
 impl OpsState {
     /// Nothing has been seen yet.
     #[must_use]
-    pub fn new(services: &Services, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, strict: bool) -> Self {
-        let (operators, waiters) = (services.operators.clone(), services.waiters.clone());
-        Self { operators, waiters, clock, metrics, strict, seen_store: AtomicBool::new(false) }
+    pub fn new(services: Services, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, strict: bool) -> Self {
+        Self { services, clock, metrics, strict, seen_store: AtomicBool::new(false) }
     }
 }
 
@@ -56,11 +54,11 @@ async fn live() -> HttpResponse {
 
 /// Whether traffic should come here, and whether the store answers.
 async fn readiness(state: &OpsState) -> (bool, bool) {
-    let store = state.operators.store_answers().await;
+    let store = state.services.operators.store_answers().await;
     if store {
         state.seen_store.store(true, Ordering::Relaxed);
     }
-    let draining = state.waiters.is_draining();
+    let draining = state.services.waiters.is_draining();
     (!draining && state.seen_store.load(Ordering::Relaxed) && (store || !state.strict), store)
 }
 
@@ -70,7 +68,7 @@ async fn ready(state: Data<OpsState>) -> HttpResponse {
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(json!({
         "status": if ready { "ready" } else { "not_ready" },
-        "draining": state.waiters.is_draining(),
+        "draining": state.services.waiters.is_draining(),
         "store": if store { "up" } else { "down" },
     }))
 }

@@ -28,7 +28,7 @@ pub(super) async fn redeem_ticket(
 ) -> Result<HttpResponse, Problem> {
     let TicketBody { ticket } = body.json()?;
     ApiKeyHolder::check(&request)?;
-    let session = state.sessions.redeem_ticket(&ticket).await?;
+    let session = state.services.sessions.redeem_ticket(&ticket).await?;
     Ok(HttpResponse::Ok().json(SessionJson::granted(&session, false)))
 }
 
@@ -39,7 +39,7 @@ pub(super) async fn read(
     who: RequestIdentity,
 ) -> Result<HttpResponse, Problem> {
     let renewal = cookie(&request, &state.cookies.session);
-    let session = state.sessions.current(renewal, &who.caller).await?;
+    let session = state.services.sessions.current(renewal, &who.caller).await?;
     Ok(HttpResponse::Ok().json(SessionJson::from(&session)))
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn token(
     let in_body: Option<RenewalBody> = body.optional_json()?;
     let renewal = in_body.as_ref().map(|body| body.renewal_token.as_str());
     let renewal = renewal.or_else(|| cookie(&request, &state.cookies.session));
-    let session = state.sessions.renew(renewal, &who.caller).await?;
+    let session = state.services.sessions.renew(renewal, &who.caller).await?;
     Ok(HttpResponse::Ok().json(SessionJson::granted(&session, false)))
 }
 
@@ -78,6 +78,6 @@ pub(super) async fn sign_out(
         None => cookie(&request, &state.cookies.session)
             .map_or(Ok(None), |renewal| origin.may_use_cookies().map(|()| Some(renewal)))?,
     };
-    state.sessions.sign_out(renewal, &who.caller).await?;
+    state.services.sessions.sign_out(renewal, &who.caller).await?;
     Ok(HttpResponse::NoContent().append_header(state.cookies.without_session()).finish())
 }

@@ -32,7 +32,7 @@ pub(super) async fn read(request: ServiceRequest) -> Result<ServiceResponse, Err
 async fn status_or_wait(request: &ServiceRequest) -> Result<HttpResponse, Problem> {
     let AuthorizedAttempt(grant) = AuthorizedAttempt::of(request.request())?;
     let (wait, seen) = wait_parameters(request.request())?;
-    let attempts = HttpState::of(request.request()).attempts.clone();
+    let attempts = HttpState::of(request.request()).services.attempts.clone();
     if wait.is_zero() {
         return Ok(attempt_response(&attempts.status(&grant).await?));
     }
@@ -52,9 +52,9 @@ pub(super) async fn events(
     state: Data<HttpState>,
     AuthorizedAttempt(grant): AuthorizedAttempt,
 ) -> Result<HttpResponse, Problem> {
-    let first = state.attempts.status(&grant).await?;
+    let first = state.services.attempts.status(&grant).await?;
     let stream = futures_util::stream::unfold(Next::Send(first), move |next| {
-        let (attempts, grant) = (state.attempts.clone(), grant.clone());
+        let (attempts, grant) = (state.services.attempts.clone(), grant.clone());
         async move {
             let (seen, text) = match next {
                 Next::End => return None,

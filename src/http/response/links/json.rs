@@ -19,7 +19,7 @@ pub(super) fn opened(state: &HttpState, link: &Link, page: &LinkPage) -> HttpRes
         "requested_at": link.issued_at,
         "expires_at": link.expires_at,
         "requested_from": link.particulars.browser,
-        "application": state.app_name,
+        "application": state.settings.app_name,
         "opener": page.opener,
         "confirm": page.confirm,
         "sign_in_here": page.sign_in_here,

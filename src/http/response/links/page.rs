@@ -76,7 +76,7 @@ pub(super) fn reissued(state: &HttpState, link: &Link) -> HttpResponse {
 pub(super) fn refused(state: &HttpState, link: &Link, token: &str, problem: &Problem) -> HttpResponse {
     let new_link = match problem.code.row().new_link {
         NewLink::Always => true,
-        NewLink::IfPossible => state.links.may_start_over(link),
+        NewLink::IfPossible => state.services.links.may_start_over(link),
         NewLink::Never => false,
     };
     let values = context! {
@@ -108,6 +108,6 @@ fn facts(link: &Link) -> Value {
 /// The forms of a link's page lead to this server, which may redirect to the application: Chromium applies `form-action`
 /// to redirects, too.
 fn forms_policy(state: &HttpState, link: &Link) -> String {
-    let origin = state.links.redirect_of(link).map(|url| format!(" {}", url.origin()));
+    let origin = state.services.links.redirect_of(link).map(|url| format!(" {}", url.origin()));
     OWN_FORMS.to_owned() + &origin.unwrap_or_default()
 }

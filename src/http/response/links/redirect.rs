@@ -15,10 +15,10 @@ pub(super) fn redirect_url(state: &HttpState, link: &Link, confirmed: &Confirmed
     let mut parameters = vec![("__linkgate_status", status)];
     parameters.extend(session.as_deref().map(|session| ("__linkgate_session", session)));
     parameters.extend(ticket.map(|ticket| ("__linkgate_ticket", ticket)));
-    Some(state.links.redirect_of(link)?.with_params(&parameters))
+    Some(state.services.links.redirect_of(link)?.with_params(&parameters))
 }
 
 /// Where a link leads that did not work: the redirect URL with this status.
 pub(super) fn continue_url(state: &HttpState, link: &Link, status: Option<&str>) -> Option<String> {
-    Some(state.links.redirect_of(link)?.with_params(&[("__linkgate_status", status?)]))
+    Some(state.services.links.redirect_of(link)?.with_params(&[("__linkgate_status", status?)]))
 }

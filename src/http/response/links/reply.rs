@@ -111,7 +111,7 @@ impl LinkReply {
             Self::Refused(_, problem) if wants != Wants::Page => Err(problem),
             Self::Refused(Some(link), problem) => Ok(page::refused(state, &link, &request.token, &problem)),
             Self::Refused(None, problem) => {
-                let locale = request.who.caller.locale.unwrap_or(state.default_locale);
+                let locale = request.who.caller.locale.unwrap_or(state.settings.default_locale);
                 Ok(state.pages.problem(&problem, locale))
             }
         }
