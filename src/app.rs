@@ -8,7 +8,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::HttpServer;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::Data;
 use chrono::TimeDelta;
@@ -223,9 +222,7 @@ impl App {
         let server = http::listen(&self.http, public, workers, files::connections(workers))?;
         let mut servers = vec![server];
         if let Some(listener) = ops {
-            let state = self.ops;
-            let factory = move || ops::app(state.clone());
-            servers.push(HttpServer::new(factory).workers(1).disable_signals().listen(listener)?.run());
+            servers.push(ops::listen(&self.ops, listener)?);
         }
         tokio::spawn(self.waiters.clone().serve());
         if let Some(file) = self.keys_file {

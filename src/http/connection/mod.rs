@@ -18,12 +18,12 @@ use std::time::Duration;
 
 use actix_http::{HttpServiceBuilder, KeepAlive};
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_factory, fn_service, map_config};
-use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
 use actix_web::{App, Error};
 
+use self::in_flight::WhileInFlight;
 use self::timeout_stream::{IDLE_TIMEOUT, PROXY_IDLE_TIMEOUT, TimeoutStream};
 use super::state::HttpState;
 
@@ -44,7 +44,7 @@ const SHUTDOWN_TIMEOUT: u64 = 30;
 ///
 /// # Errors
 /// When the socket cannot listen.
-pub(super) fn listen<T, B>(
+pub(super) fn listen<T>(
     state: &Data<HttpState>,
     app: impl Fn() -> App<T> + Clone + Send + 'static,
     listener: TcpListener,
@@ -55,11 +55,10 @@ where
     T: ServiceFactory<
             ServiceRequest,
             Config = (),
-            Response = ServiceResponse<B>,
+            Response = ServiceResponse<WhileInFlight>,
             Error = Error,
             InitError = (),
         > + 'static,
-    B: MessageBody + 'static,
 {
     rustix::net::listen(&listener, BACKLOG)?;
     let builder = Server::build()

@@ -1,12 +1,14 @@
 //! The operations listener: probes and metrics. Never on the public address.
 
+use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, get, resource};
-use actix_web::{App, Error, HttpResponse};
+use actix_web::{App, HttpResponse, HttpServer};
 use serde_json::json;
 
 use crate::clock::Clock;
@@ -33,18 +35,21 @@ impl OpsState {
     }
 }
 
-/// The application of the operations listener.
-pub fn app(
-    state: Data<OpsState>,
-) -> App<
-    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()>,
-> {
-    App::new()
-        .app_data(state)
-        .service(resource("/livez").route(get().to(live)))
-        .service(resource("/readyz").route(get().to(ready)))
-        .service(resource("/metrics").route(get().to(metrics)))
-        .wrap(from_fn(explain_errors))
+/// Serves probes and metrics on this listener.
+///
+/// # Errors
+/// When the socket cannot listen.
+pub fn listen(state: &Data<OpsState>, listener: TcpListener) -> io::Result<Server> {
+    let state = state.clone();
+    let app = move || {
+        App::new()
+            .app_data(state.clone())
+            .service(resource("/livez").route(get().to(live)))
+            .service(resource("/readyz").route(get().to(ready)))
+            .service(resource("/metrics").route(get().to(metrics)))
+            .wrap(from_fn(explain_errors))
+    };
+    Ok(HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run())
 }
 
 /// `GET /livez`: the process answers. It never asks the store: a restart would not bring it back.
@@ -73,9 +78,9 @@ async fn ready(state: Data<OpsState>) -> HttpResponse {
     }))
 }
 
-/// `GET /metrics`. It asks the store, so that what it says of it is true where nobody probes and nobody signs in.
+/// `GET /metrics`. It asks the store, so that the store's metrics are current even when nobody probes or signs in.
 async fn metrics(state: Data<OpsState>) -> HttpResponse {
-    // Before the store, which may take its time: the scrape begins now.
+    // Read before the store is asked, which may take a while: the scrape begins now.
     let now = state.clock.now();
     let (ready, _) = readiness(&state).await;
     state.metrics.scraped(ready, now);
