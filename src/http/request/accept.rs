@@ -1,11 +1,7 @@
 //! What the client wants: a page or JSON.
 
-use std::future::{Ready, ready};
-
+use actix_web::HttpRequest;
 use actix_web::http::header::ACCEPT;
-use actix_web::{FromRequest, HttpRequest, dev};
-
-use crate::http::response::problem::Problem;
 
 /// What a request accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,14 +26,5 @@ impl Wants {
         } else {
             Self::Either
         }
-    }
-}
-
-impl FromRequest for Wants {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        ready(Ok(Self::of(request)))
     }
 }

@@ -11,27 +11,13 @@ use crate::http::state::HttpState;
 use crate::token::AttemptGrant;
 
 /// The attempt of the path, whose attempt token the request carries.
-pub(crate) struct AuthorizedAttempt(pub(crate) AttemptGrant);
-
-impl AuthorizedAttempt {
-    /// Checks the token of this request.
-    ///
-    /// # Errors
-    /// [`Code::AttemptTokenInvalid`], [`Code::AttemptNotFound`].
-    pub(crate) fn of(request: &HttpRequest) -> Result<Self, Problem> {
-        let token = bearer(request.headers()).ok_or_else(|| Problem::new(Code::AttemptTokenInvalid))?;
-        let id = request.match_info().get("id").unwrap_or_default();
-        Ok(Self(HttpState::of(request).services.attempts.authorize(id, token)?))
-    }
-}
-
-impl FromRequest for AuthorizedAttempt {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        ready(Self::of(request))
-    }
+///
+/// # Errors
+/// [`Code::AttemptTokenInvalid`], [`Code::AttemptNotFound`].
+pub(crate) fn authorized_attempt(request: &HttpRequest) -> Result<AttemptGrant, Problem> {
+    let token = bearer(request.headers()).ok_or_else(|| Problem::new(Code::AttemptTokenInvalid))?;
+    let id = request.match_info().get("id").unwrap_or_default();
+    Ok(HttpState::of(request).services.attempts.authorize(id, token)?)
 }
 
 /// A request with a valid API key.

@@ -1,7 +1,7 @@
 //! Headers that need care, and cookies.
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::http::response::problem::Problem;
 
@@ -39,11 +39,6 @@ pub(crate) fn single<'h>(
         (value, None) => Ok(value),
         _ => Err(Problem::invalid(format!("The header {name} occurs more than once."))),
     }
-}
-
-/// The `User-Agent`, if it is ASCII.
-pub(crate) fn user_agent(request: &HttpRequest) -> Option<String> {
-    Some(request.headers().get(USER_AGENT)?.to_str().ok()?.to_owned())
 }
 
 /// The value of a cookie, if there is exactly one of that name: a second one was planted by somebody.

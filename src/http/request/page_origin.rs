@@ -1,9 +1,7 @@
 //! Whose page sent a request, by `Origin` and `Sec-Fetch-Site`.
 
-use std::future::{Ready, ready};
-
-use actix_web::http::header::{HeaderMap, HeaderValue, ORIGIN};
-use actix_web::{FromRequest, HttpRequest, dev};
+use actix_web::HttpRequest;
+use actix_web::http::header::{HeaderValue, ORIGIN};
 
 use super::headers::SEC_FETCH_SITE;
 use crate::http::response::codes::Code;
@@ -26,7 +24,9 @@ pub(crate) enum PageOrigin {
 }
 
 impl PageOrigin {
-    fn of(state: &HttpState, headers: &HeaderMap) -> Self {
+    /// Reads `Origin` and `Sec-Fetch-Site`.
+    pub(crate) fn of(request: &HttpRequest) -> Self {
+        let (state, headers) = (HttpState::of(request), request.headers());
         let mut origins = headers.get_all(ORIGIN).map(HeaderValue::as_bytes);
         let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
         match (origins.next(), origins.next()) {
@@ -73,14 +73,5 @@ fn is_own(state: &HttpState, origin: Option<&[u8]>, site: Option<&[u8]>) -> bool
         (Some(origin), Some(site)) => site == b"same-origin" && (is_ours(origin) || origin == b"null"),
         (Some(origin), None) => is_ours(origin),
         (None, site) => site == Some(b"same-origin".as_slice()),
-    }
-}
-
-impl FromRequest for PageOrigin {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        ready(Ok(Self::of(HttpState::of(request), request.headers())))
     }
 }

@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::web::{Bytes, Data};
+use actix_web::web::{Bytes, Data, Query};
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
+use serde::Deserialize;
 
 use crate::domain::attempt::Status;
-use crate::flow::{AttemptView, FlowError};
+use crate::flow::AttemptView;
 use crate::http::connection::parking;
-use crate::http::request::authority::AuthorizedAttempt;
+use crate::http::request::authority::authorized_attempt;
 use crate::http::response::attempt::{AttemptJson, attempt_response};
 use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
@@ -30,28 +31,22 @@ pub(super) async fn read(request: ServiceRequest) -> Result<ServiceResponse, Err
 }
 
 async fn status_or_wait(request: &ServiceRequest) -> Result<HttpResponse, Problem> {
-    let AuthorizedAttempt(grant) = AuthorizedAttempt::of(request.request())?;
+    let grant = authorized_attempt(request.request())?;
     let (wait, seen) = wait_parameters(request.request())?;
     let attempts = HttpState::of(request.request()).services.attempts.clone();
     if wait.is_zero() {
         return Ok(attempt_response(&attempts.status(&grant).await?));
     }
-    let response = async move { respond(attempts.wait(&grant, seen, wait).await) };
+    let response = async move {
+        let view = attempts.wait(&grant, seen, wait).await;
+        view.map_or_else(|error| Problem::from(error).error_response(), |view| attempt_response(&view))
+    };
     Ok(parking::wait(request, response).await)
 }
 
-fn respond(view: Result<AttemptView, FlowError>) -> HttpResponse {
-    match view {
-        Ok(view) => attempt_response(&view),
-        Err(error) => Problem::from(error).error_response(),
-    }
-}
-
 /// `GET /v1/attempts/{id}/events`
-pub(super) async fn events(
-    state: Data<HttpState>,
-    AuthorizedAttempt(grant): AuthorizedAttempt,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn events(state: Data<HttpState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let grant = authorized_attempt(&request)?;
     let first = state.services.attempts.status(&grant).await?;
     let stream = futures_util::stream::unfold(Next::Send(first), move |next| {
         let (attempts, grant) = (state.services.attempts.clone(), grant.clone());
@@ -90,24 +85,20 @@ fn event(view: &AttemptView) -> String {
     format!("event: status\ndata: {data}\n\n")
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WaitParameters {
+    wait: Option<u64>,
+    seen: Option<Status>,
+}
+
 /// How long to wait (`?wait=`, or `Prefer: wait=` of RFC 7240, section 4.3), and for another status than which.
 fn wait_parameters(request: &HttpRequest) -> Result<(Duration, Status), Problem> {
-    let mut wait = None;
-    let mut seen = None;
-    for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
-        match &*name {
-            "wait" if wait.is_none() => {
-                let seconds = value.parse();
-                wait = Some(seconds.map_err(|_| Problem::invalid("wait must be a number of seconds."))?);
-            }
-            "seen" if seen.is_none() => {
-                let status = Status::ALL.into_iter().find(|status| status.as_str() == value);
-                seen = Some(status.ok_or_else(|| Problem::invalid("seen must be a status."))?);
-            }
-            _ => return Err(Problem::invalid("The query may have wait and seen, each once.")),
-        }
-    }
-    let seconds: u64 = wait.or_else(|| preferred_wait(request)).unwrap_or(0);
+    let parameters = Query::<WaitParameters>::from_query(request.query_string());
+    let Query(WaitParameters { wait, seen }) = parameters.map_err(|_| {
+        Problem::invalid("The query may have wait (a number of seconds) and seen (a status), each once.")
+    })?;
+    let seconds = wait.or_else(|| preferred_wait(request)).unwrap_or(0);
     Ok((Duration::from_secs(seconds.min(MAX_WAIT)), seen.unwrap_or(Status::Pending)))
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::redirect::redirect_url;
 use crate::flow::{Confirmed, LinkPage, Reissued, SessionGrant};
-use crate::http::response::session::SessionJson;
+use crate::http::response::session::granted_session;
 use crate::http::state::HttpState;
 use crate::token::Link;
 
@@ -54,7 +54,7 @@ pub(super) fn decided(
         }
     }
     if let Some(session) = session {
-        body["session"] = json!(SessionJson::granted(session, true));
+        body["session"] = granted_session(session, true);
     }
     HttpResponse::Ok().json(body)
 }

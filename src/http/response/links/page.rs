@@ -36,13 +36,18 @@ pub(crate) fn opened(state: &HttpState, link: &Link, page: &LinkPage) -> HttpRes
 }
 
 /// The page after a decision, where no redirect URL leads on.
-pub(super) fn decided(state: &HttpState, link: &Link, confirmed: &Confirmed, press: &Press) -> HttpResponse {
+pub(super) fn decided(
+    state: &HttpState,
+    link: &Link,
+    confirmed: &Confirmed,
+    press: Option<&Press>,
+) -> HttpResponse {
     let locale = link.particulars.locale;
     let outcome = match confirmed {
         Confirmed::AwaitingCode { code, sign_in_here } => {
             let values = context! {
                 relay_code => code.expose(),
-                confirmation => press.confirmation.as_str(),
+                confirmation => press.map(|press| press.confirmation.as_str()),
                 sign_in_here,
                 ..facts(link)
             };
@@ -67,11 +72,6 @@ pub(super) fn undecided(state: &HttpState, link: &Link, press: &Press, problem: 
     state.pages.problem_with(problem, link.particulars.locale, &forms_policy(state, link), values)
 }
 
-/// The page after "Send me a new link".
-pub(super) fn reissued(state: &HttpState, link: &Link) -> HttpResponse {
-    done(state, link, "reissued")
-}
-
 /// The page of a link that does not work, with the ways on that there are.
 pub(super) fn refused(state: &HttpState, link: &Link, token: &str, problem: &Problem) -> HttpResponse {
     let new_link = match problem.code.row().new_link {
@@ -87,7 +87,8 @@ pub(super) fn refused(state: &HttpState, link: &Link, token: &str, problem: &Pro
     state.pages.problem_with(problem, link.particulars.locale, &forms_policy(state, link), values)
 }
 
-fn done(state: &HttpState, link: &Link, outcome: &str) -> HttpResponse {
+/// The page after the last step here: the texts of this outcome.
+pub(super) fn done(state: &HttpState, link: &Link, outcome: &str) -> HttpResponse {
     let values = context! { outcome, ..facts(link) };
     let locale = link.particulars.locale;
     state.pages.page(StatusCode::OK, "done.html", locale, NO_FORMS, values)
