@@ -89,7 +89,7 @@ where
             // A client that hangs up while it waits gives its place back at once.
             .h1_allow_half_closed(false)
             .on_connect_ext(|stream: &TimeoutStream, data| {
-                data.insert(Rc::clone(stream.state()));
+                data.insert(Rc::clone(&stream.state));
             })
             .h1(app);
         fn_factory(move || {

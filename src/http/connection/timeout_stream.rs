@@ -26,7 +26,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 /// A socket with the timeouts above.
 pub(super) struct TimeoutStream {
     io: Rc<RefCell<TcpStream>>,
-    state: Rc<ConnectionState>,
+    pub(super) state: Rc<ConnectionState>,
     idle_timeout: Duration,
     alarm: Pin<Box<Sleep>>,
 }
@@ -41,10 +41,6 @@ impl TimeoutStream {
         state.idle_since.set(now);
         let alarm = Box::pin(tokio::time::sleep_until(now + IDLE_TIMEOUT));
         Self { io: Rc::clone(io), state: Rc::clone(state), idle_timeout, alarm }
-    }
-
-    pub(super) fn state(&self) -> &Rc<ConnectionState> {
-        &self.state
     }
 
     fn with_io<T>(&self, act: impl FnOnce(Pin<&mut TcpStream>) -> T) -> T {

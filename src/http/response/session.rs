@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::cookies::SetCookie;
 use crate::domain::email::EmailAddress;
-use crate::flow::{OpenerSession, SessionGrant};
+use crate::flow::SessionGrant;
 use crate::http::request::identity::RequestIdentity;
 use crate::http::state::HttpState;
 use crate::token::{Identity, Renewal, client_id};
@@ -45,18 +45,27 @@ pub(crate) fn session_response(
     who: &RequestIdentity,
 ) -> HttpResponse {
     let mut response = HttpResponse::Ok();
-    if !who.by_header
-        && let Some(renewal) = &session.renewal_token
-    {
-        response.append_header(state.cookies.for_session(renewal, session.expires_at, state.clock.now()));
-    }
-    if let Some(cookie) = verified_cookie(state, who, &session.identity.email) {
+    let renewal = session.renewal_token.as_deref();
+    for cookie in session_cookies(state, who, renewal, session.expires_at, &session.identity.email) {
         response.append_header(cookie);
     }
     response.json(granted_session(session, who.by_header))
 }
 
-/// The cookie that proves from now on that this client has verified this address.
+/// The cookies of a client that is now signed in, unless it keeps none.
+pub(crate) fn session_cookies(
+    state: &HttpState,
+    who: &RequestIdentity,
+    renewal_token: Option<&str>,
+    ends: DateTime<Utc>,
+    email: &EmailAddress,
+) -> impl Iterator<Item = SetCookie> + use<> {
+    let renewal = renewal_token.filter(|_| !who.by_header);
+    let session = renewal.map(|renewal| state.cookies.for_session(renewal, ends - state.clock.now()));
+    session.into_iter().chain(verified_cookie(state, who, email))
+}
+
+/// The cookie that proves that this client has verified this address, unless the client keeps none.
 pub(crate) fn verified_cookie(
     state: &HttpState,
     who: &RequestIdentity,
@@ -65,14 +74,4 @@ pub(crate) fn verified_cookie(
     let client = who.caller.client.as_ref().filter(|_| !who.by_header)?;
     let mark = state.services.sessions.address_mark(client, email);
     Some(state.cookies.for_verified(mark, &who.caller.marks))
-}
-
-/// The cookies of an opener that is now signed in.
-pub(crate) fn opener_cookies(
-    state: &HttpState,
-    session: &OpenerSession,
-    who: &RequestIdentity,
-) -> impl Iterator<Item = SetCookie> {
-    let renewal = state.cookies.for_session(&session.renewal_token, session.expires_at, state.clock.now());
-    std::iter::once(renewal).chain(verified_cookie(state, who, session.email()))
 }

@@ -44,14 +44,12 @@ pub(super) async fn decide(
     let wants = if body.is_json() { Wants::Json } else { Wants::of(&http) };
     let request = LinkRequest { token: token.into_inner(), wants, who, new_client: None };
     to_completion(async move {
-        let reply = match state.services.links.read(&request.token) {
-            Ok(link) => {
-                let outcome = take_decision(&state, &request, &link, &press).await;
-                Ok(LinkReply::new(link, Some(press), outcome))
-            }
-            Err(error) => Err(error),
+        let reply = async {
+            let link = state.services.links.read(&request.token)?;
+            let outcome = take_decision(&state, &request, &link, &press).await;
+            Ok(LinkReply::new(link, Some(press), outcome))
         };
-        request.respond(&state, reply)
+        request.respond(&state, reply.await)
     })
     .await?
 }
@@ -87,14 +85,12 @@ pub(super) async fn reissue(
     // The opener may become the requester of a new attempt.
     let request = LinkRequest::by_client(token.into_inner(), wants, who);
     to_completion(async move {
-        let reply = match state.services.links.read(&request.token) {
-            Ok(link) => {
-                let reissued = state.services.links.reissue(&link, &request.who.caller).await;
-                Ok(LinkReply::new(link, None, reissued.map(LinkOutcome::Reissued)))
-            }
-            Err(error) => Err(error),
+        let reply = async {
+            let link = state.services.links.read(&request.token)?;
+            let reissued = state.services.links.reissue(&link, &request.who.caller).await;
+            Ok(LinkReply::new(link, None, reissued.map(LinkOutcome::Reissued)))
         };
-        request.respond(&state, reply)
+        request.respond(&state, reply.await)
     })
     .await?
 }

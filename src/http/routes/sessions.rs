@@ -2,6 +2,7 @@
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use chrono::TimeDelta;
 use serde::Deserialize;
 
 use crate::http::request::authority::ApiKeyHolder;
@@ -75,5 +76,6 @@ pub(super) async fn sign_out(
     }
     let renewal = in_body.as_ref().map(|body| body.renewal_token.as_str()).or(in_cookie);
     state.services.sessions.sign_out(renewal, &who.caller).await?;
-    Ok(HttpResponse::NoContent().append_header(state.cookies.without_session()).finish())
+    let ended = state.cookies.for_session("", TimeDelta::zero());
+    Ok(HttpResponse::NoContent().append_header(ended).finish())
 }

@@ -1,10 +1,12 @@
 //! An attempt as its requester sees it: now, when it changes, or as a stream of its changes.
 
+use std::future::ready;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::web::{Bytes, Data, Query};
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
+use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 
 use crate::domain::attempt::Status;
@@ -21,7 +23,8 @@ const MAX_WAIT: u64 = 30;
 /// How often an event stream sends a comment, so that proxies keep it open.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// `GET /v1/attempts/{id}`. A service and not a handler: handlers keep the headers of the request while it waits, 6 KiB each.
+/// `GET /v1/attempts/{id}`. A service and not a handler, since a handler would keep the headers
+/// of the request, 6 KiB, while it waits.
 pub(super) async fn read(request: ServiceRequest) -> Result<ServiceResponse, Error> {
     let response = match parking::response(&request) {
         Some(response) => response,
@@ -48,36 +51,26 @@ async fn status_or_wait(request: &ServiceRequest) -> Result<HttpResponse, Proble
 pub(super) async fn events(state: Data<HttpState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let grant = authorized_attempt(&request)?;
     let first = state.services.attempts.status(&grant).await?;
-    let stream = futures_util::stream::unfold(Next::Send(first), move |next| {
+    let events = stream::once(ready(event(&first)));
+    let later = stream::unfold(first.status, move |seen| {
         let (attempts, grant) = (state.services.attempts.clone(), grant.clone());
         async move {
-            let (seen, text) = match next {
-                Next::End => return None,
-                Next::Send(view) => (view.status, event(&view)),
-                Next::Wait(seen) => {
-                    let begun = Instant::now();
-                    match attempts.wait(&grant, seen, HEARTBEAT).await {
-                        Ok(view) if view.status != seen => (view.status, event(&view)),
-                        Ok(_) if begun.elapsed() >= HEARTBEAT => (seen, ": still waiting\n\n".to_owned()),
-                        // Too early: this replica drains, or too many wait. The client reconnects.
-                        Ok(_) | Err(_) => return None,
-                    }
-                }
-            };
-            let next = if seen.is_over() { Next::End } else { Next::Wait(seen) };
-            Some((Ok::<_, Error>(Bytes::from(text)), next))
+            if seen.is_over() {
+                return None;
+            }
+            let begun = Instant::now();
+            match attempts.wait(&grant, seen, HEARTBEAT).await {
+                Ok(view) if view.status != seen => Some((event(&view), view.status)),
+                Ok(_) if begun.elapsed() >= HEARTBEAT => Some((": still waiting\n\n".to_owned(), seen)),
+                // Too early: this replica drains, or too many wait. The client reconnects.
+                Ok(_) | Err(_) => None,
+            }
         }
     });
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("x-accel-buffering", "no"))
-        .streaming(stream))
-}
-
-enum Next {
-    Send(AttemptView),
-    Wait(Status),
-    End,
+        .streaming(events.chain(later).map(|text| Ok::<_, Error>(Bytes::from(text)))))
 }
 
 fn event(view: &AttemptView) -> String {

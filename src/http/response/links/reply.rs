@@ -6,12 +6,12 @@ use actix_web::http::header::LOCATION;
 use super::redirect::{continue_url, redirect_url};
 use super::{json, page};
 use crate::domain::secret::ClientSecret;
-use crate::flow::{Confirmed, FlowError, LinkPage, OpenerSession, Reissued, SessionGrant};
+use crate::flow::{Confirmed, FlowError, LinkPage, Reissued, SessionGrant};
 use crate::http::request::accept::Wants;
 use crate::http::request::identity::RequestIdentity;
 use crate::http::request::press::Press;
 use crate::http::response::problem::Problem;
-use crate::http::response::session::opener_cookies;
+use crate::http::response::session::session_cookies;
 use crate::http::state::HttpState;
 use crate::token::Link;
 
@@ -54,11 +54,13 @@ impl LinkRequest {
             Wants::Json => reply.json(state)?,
             _ => reply.page(state, self)?,
         };
-        let opener = reply.opener_session().filter(|_| !self.who.by_header);
-        let new_client = self.new_client.iter().map(|secret| state.cookies.for_client(secret));
-        let signed_in = opener.into_iter().flat_map(|session| opener_cookies(state, session, &self.who));
-        for (name, cookie) in new_client.chain(signed_in) {
-            response.headers_mut().append(name, cookie);
+        let mut append = |(name, cookie)| response.headers_mut().append(name, cookie);
+        self.new_client.iter().map(|secret| state.cookies.for_client(secret)).for_each(&mut append);
+        if let Ok(LinkOutcome::Decided(Confirmed::Verified { opener_session: Some(session), .. }, _)) =
+            &reply.outcome
+        {
+            let renewal = Some(session.renewal_token.as_str());
+            session_cookies(state, &self.who, renewal, session.expires_at, session.email()).for_each(append);
         }
         Ok(response)
     }
@@ -85,15 +87,6 @@ impl LinkReply {
     /// The reply to a request that asked for this decision, or for none.
     pub(crate) fn new(link: Link, press: Option<Press>, outcome: Result<LinkOutcome, FlowError>) -> Self {
         Self { link, press, outcome: outcome.map_err(Problem::from) }
-    }
-
-    fn opener_session(&self) -> Option<&OpenerSession> {
-        match &self.outcome {
-            Ok(LinkOutcome::Decided(Confirmed::Verified { opener_session, .. }, _)) => {
-                opener_session.as_deref()
-            }
-            _ => None,
-        }
     }
 
     fn json(&self, state: &HttpState) -> Result<HttpResponse, Problem> {
