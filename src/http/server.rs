@@ -35,6 +35,7 @@ pub fn listen(
             .configure(move |table| routes::configure(table, dev))
             .wrap(cors(for_app.clone()))
             .wrap(from_fn(layers::around_every_route))
+            .wrap(layers::default_headers(for_app.https))
     };
     connection::listen(state, app, listener, workers, connections)
 }

@@ -89,12 +89,8 @@ impl HttpState {
 
     /// The configured API key that equals the candidate. All are compared, in constant time.
     pub(super) fn api_key(&self, candidate: &str) -> Option<&str> {
-        let mut found = None;
-        for key in &self.settings.api_keys {
-            if key.matches(candidate.as_bytes()) {
-                found = Some(key.expose());
-            }
-        }
-        found
+        self.settings.api_keys.iter().fold(None, |found, key| {
+            if key.matches(candidate.as_bytes()) { Some(key.expose()) } else { found }
+        })
     }
 }
