@@ -23,7 +23,7 @@ pub(super) struct Resumed {
 }
 
 /// The state of a connection.
-pub(super) struct ConnectionState {
+pub(crate) struct ConnectionState {
     /// How many requests are in flight.
     pub(super) in_flight: Cell<usize>,
     /// Since when none is.
