@@ -188,7 +188,7 @@ fn source_hash(text: &str) -> String {
 /// The API document.
 pub(crate) const API_YAML: &str = include_str!("../../docs/openapi.yaml");
 
-/// A header of its own for a frame that shows somebody else's HTML: it may show itself and open links, nothing else.
+/// The policy of a frame with untrusted HTML: it may show itself and open links, nothing else.
 pub(crate) const FRAMED_MAIL: (HeaderName, &str) = (
     header::CONTENT_SECURITY_POLICY,
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation",

@@ -1,7 +1,7 @@
 //! The public server: the routes with their layers, on the connections of [`super::connection`].
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -93,15 +93,18 @@ pub fn listen(
                     // If this fails because the peer is gone, the first read fails, too.
                     let _ = io.set_nodelay(true);
                     let peer = io.peer_addr().ok();
-                    let from_proxy =
-                        peer.is_some_and(|peer| state.settings.trusted_proxies.trusts(peer.ip()));
-                    let idle = if from_proxy { PROXY_IDLE_TIMEOUT } else { IDLE_TIMEOUT };
-                    parking::serve(Rc::clone(&http), io, peer, idle)
+                    parking::serve(Rc::clone(&http), io, peer, idle_timeout(&state, peer))
                 }))
             }
         })
     };
     Ok(builder.listen("linkgate", listener, service)?.run())
+}
+
+/// How long a connection of this peer may be idle.
+fn idle_timeout(state: &HttpState, peer: Option<SocketAddr>) -> Duration {
+    let from_proxy = peer.is_some_and(|peer| state.settings.trusted_proxies.trusts(peer.ip()));
+    if from_proxy { PROXY_IDLE_TIMEOUT } else { IDLE_TIMEOUT }
 }
 
 /// Cross-origin rules (the Fetch standard's CORS): listed origins, with credentials. The layer around this one rejects all

@@ -1,4 +1,4 @@
-//! Which requests reach a route, and what a network gets that was refused too often.
+//! Rejects requests that no route should see, and limits refusals by network.
 
 use std::time::Duration;
 

@@ -1,16 +1,16 @@
-//! What the client wants: a page or JSON.
+//! The form of the response: a page or JSON.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::ACCEPT;
 
-/// What a request accepts.
+/// The form of the response that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wants {
     /// `text/html`: a person in a browser.
     Page,
     /// `application/json` and not `text/html`: a program.
     Json,
-    /// Neither by name: a page when all is well, and a problem document otherwise.
+    /// Names neither: it gets a page on success, and a problem document otherwise.
     Either,
 }
 

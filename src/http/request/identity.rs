@@ -1,4 +1,4 @@
-//! Who sends a request: its client, network and language.
+//! The sender of a request: client, network and language.
 
 use std::net::Ipv4Addr;
 
@@ -15,7 +15,7 @@ use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
 use crate::token::{fingerprint, fresh_bytes};
 
-/// Who sends a request, and how it proves that.
+/// The sender of a request, and how it identified itself.
 pub(crate) struct RequestIdentity {
     pub(crate) caller: Caller,
     /// Whether the client secret came in `Linkgate-Client`: such clients keep no cookies.

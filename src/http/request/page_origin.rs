@@ -8,12 +8,12 @@ use crate::http::response::codes::Code;
 use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
 
-/// Whose page sent a request.
+/// The web page, if any, that sent a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PageOrigin {
-    /// A page of ours.
+    /// A page of this server.
     Own,
-    /// A page of a listed origin.
+    /// A page of an origin on the operator's list.
     Listed,
     /// No page: a program sends neither header.
     Program,
@@ -43,7 +43,7 @@ impl PageOrigin {
     /// # Errors
     /// [`Code::OriginNotAllowed`].
     pub(crate) fn may_use_cookies(self) -> Result<(), Problem> {
-        // Under `/v1`, every value of `Origin` was compared with the list before.
+        // Under `/v1`, the admission layer has compared every `Origin` with the list, so several are no danger.
         match self {
             Self::Own | Self::Listed | Self::Ambiguous => Ok(()),
             Self::Program | Self::Foreign => Err(Problem::new(Code::OriginNotAllowed)),

@@ -64,7 +64,7 @@ impl Row {
 macro_rules! codes {
     ($($variant:ident $name:literal $status:literal $title:literal $meaning:expr, $remedy:literal
         $([$($column:ident: $value:expr),*])?;)*) => {
-        /// What went wrong, for programs.
+        /// The kind of a problem, for programs.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[expect(clippy::enum_variant_names, reason = "named as in the API")]
         pub(crate) enum Code { $(#[doc = $meaning] $variant,)* }

@@ -19,7 +19,7 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
     pub(crate) code: Code,
-    /// What is wrong with this request and what to do about it. Never a value that the request brought.
+    /// Says what is wrong with this request and what to do about it. Never repeats a value of the request.
     pub(crate) detail: String,
     retry_after: Option<Duration>,
     code_tries_left: Option<u8>,
@@ -46,12 +46,12 @@ impl Problem {
         Self::with_detail(code, format!("{} {}", row.meaning, row.remedy))
     }
 
-    /// A problem with a detail of its own.
+    /// A problem with this detail.
     pub(crate) fn with_detail(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), retry_after: code.row().retry_after, code_tries_left: None }
     }
 
-    /// A problem that passes after this time.
+    /// A problem that ends after this time.
     pub(crate) fn after(code: Code, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(code) }
     }
@@ -110,7 +110,7 @@ impl ResponseError for Problem {
 }
 
 impl From<FlowError> for Problem {
-    /// The one place where a use case's failure becomes HTTP, and where its cause is logged.
+    /// Only here does the error of a use case become HTTP, and its cause is logged.
     fn from(error: FlowError) -> Self {
         match error {
             FlowError::InvalidRequest(detail) => Self::invalid(detail),

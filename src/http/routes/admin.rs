@@ -1,11 +1,11 @@
 //! `/v1/admin`: what an operator with an API key may see and end.
 
-use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
 use crate::domain::ids::{AttemptId, SessionId};
-use crate::http::request::authority::ApiKeyHolder;
+use crate::http::request::authority::check_api_key;
 use crate::http::response::codes::Code;
 use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
@@ -14,8 +14,9 @@ use crate::http::state::HttpState;
 pub(super) async fn attempt(
     state: Data<HttpState>,
     id: Path<String>,
-    _: ApiKeyHolder,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    check_api_key(&request)?;
     let report = state.services.operators.report(attempt_id(&id)?).await?;
     Ok(HttpResponse::Ok().json(json!({
         "object": "attempt_report",
@@ -40,8 +41,9 @@ pub(super) async fn attempt(
 pub(super) async fn end_attempt(
     state: Data<HttpState>,
     id: Path<String>,
-    _: ApiKeyHolder,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    check_api_key(&request)?;
     state.services.operators.end_attempt(attempt_id(&id)?).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -50,8 +52,9 @@ pub(super) async fn end_attempt(
 pub(super) async fn end_session(
     state: Data<HttpState>,
     id: Path<String>,
-    _: ApiKeyHolder,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    check_api_key(&request)?;
     let id: SessionId = id.parse().map_err(|_| {
         Problem::with_detail(Code::NotFound, "A session id is sess_ and 32 hexadecimal digits.")
     })?;

@@ -1,4 +1,4 @@
-//! What describes the service: keys, the API document and its pages, the client script.
+//! Public documents: keys, the API document and its pages, the client script.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use actix_web::web::{Data, Path};

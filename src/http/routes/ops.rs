@@ -16,7 +16,7 @@ use crate::flow::Services;
 use crate::http::layers::errors::explain_errors;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 
-/// What the probes know.
+/// The state of the probes.
 pub struct OpsState {
     services: Services,
     clock: Arc<dyn Clock>,
@@ -52,7 +52,7 @@ pub fn listen(state: &Data<OpsState>, listener: TcpListener) -> io::Result<Serve
     Ok(HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run())
 }
 
-/// `GET /livez`: the process answers. It never asks the store: a restart would not bring it back.
+/// `GET /livez`: the process answers. It never asks the store, since a restart would not repair the store.
 async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "live" }))
 }

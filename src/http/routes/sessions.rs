@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
 use serde::Deserialize;
 
-use crate::http::request::authority::ApiKeyHolder;
+use crate::http::request::authority::check_api_key;
 use crate::http::request::body::Body;
 use crate::http::request::headers::cookie;
 use crate::http::request::identity::RequestIdentity;
@@ -28,7 +28,7 @@ pub(super) async fn redeem_ticket(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let TicketBody { ticket } = Body::read(&request, payload).await?.json()?;
-    ApiKeyHolder::check(&request)?;
+    check_api_key(&request)?;
     let session = state.services.sessions.redeem_ticket(&ticket).await?;
     Ok(HttpResponse::Ok().json(granted_session(&session, false)))
 }

@@ -85,7 +85,7 @@ struct WaitParameters {
     seen: Option<Status>,
 }
 
-/// How long to wait (`?wait=`, or `Prefer: wait=` of RFC 7240, section 4.3), and for another status than which.
+/// How long to wait (`?wait=`, or `Prefer: wait=` of RFC 7240, section 4.3), and the status that the client has seen.
 fn wait_parameters(request: &HttpRequest) -> Result<(Duration, Status), Problem> {
     let parameters = Query::<WaitParameters>::from_query(request.query_string());
     let Query(WaitParameters { wait, seen }) = parameters.map_err(|_| {

@@ -35,7 +35,7 @@ pub(crate) fn opened(state: &HttpState, link: &Link, page: &LinkPage) -> HttpRes
     state.pages.page(StatusCode::OK, "link.html", link.particulars.locale, &policy, values)
 }
 
-/// The page after a decision, where no redirect URL leads on.
+/// The page after a decision, for a link without a redirect URL.
 pub(super) fn decided(
     state: &HttpState,
     link: &Link,
@@ -62,7 +62,7 @@ pub(super) fn decided(
     done(state, link, outcome)
 }
 
-/// The page after a decision that may succeed in a moment: it repeats the decision at the press of a button.
+/// The page after a decision that may succeed in a moment. Its button repeats the decision.
 pub(super) fn undecided(state: &HttpState, link: &Link, press: &Press, problem: &Problem) -> HttpResponse {
     let values = context! {
         retry => true,
@@ -72,7 +72,7 @@ pub(super) fn undecided(state: &HttpState, link: &Link, press: &Press, problem: 
     state.pages.problem_with(problem, link.particulars.locale, &forms_policy(state, link), values)
 }
 
-/// The page of a link that does not work, with the ways on that there are.
+/// The page of a link that does not work. It offers a new link and the way back to the application where possible.
 pub(super) fn refused(state: &HttpState, link: &Link, token: &str, problem: &Problem) -> HttpResponse {
     let new_link = match problem.code.row().new_link {
         NewLink::Always => true,

@@ -15,13 +15,13 @@ use crate::http::response::session::session_cookies;
 use crate::http::state::HttpState;
 use crate::token::Link;
 
-/// Who asked about a link, and how to answer.
+/// A request about a link: its sender, and the form of the reply.
 pub(crate) struct LinkRequest {
     /// The link as it stands in the path.
     pub(crate) token: String,
     pub(crate) wants: Wants,
     pub(crate) who: RequestIdentity,
-    /// The secret of a browser that became a client with this request.
+    /// The secret of a browser that became a client by this request.
     pub(crate) new_client: Option<ClientSecret>,
 }
 
@@ -66,7 +66,7 @@ impl LinkRequest {
     }
 }
 
-/// What a request about a link led to.
+/// The result of a request about an authentic link.
 pub(crate) enum LinkOutcome {
     /// The link works.
     Opened(LinkPage),
