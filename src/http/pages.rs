@@ -58,8 +58,8 @@ pub(crate) struct Pages {
     style: Style,
     docs_style: Style,
     texts: BTreeMap<&'static str, Value>,
-    /// The CSP source of the script of link pages.
-    pub(crate) script_source: String,
+    /// The CSP directive that allows the script of link pages, to be appended to a policy.
+    pub(crate) script_policy: String,
 }
 
 impl Pages {
@@ -86,7 +86,7 @@ impl Pages {
             style: Style::new(MORE_STYLE),
             docs_style: Style::new(DOCS_STYLE),
             texts,
-            script_source: source_hash(SCRIPT),
+            script_policy: format!("; script-src '{}'", source_hash(SCRIPT)),
         })
     }
 

@@ -21,7 +21,7 @@ use crate::token::Link;
 pub(crate) fn opened(state: &HttpState, link: &Link, page: &LinkPage) -> HttpResponse {
     let mut policy = forms_policy(state, link);
     if page.confirm == Confirm::Automatic {
-        policy += &format!("; script-src '{}'", state.pages.script_source);
+        policy += &state.pages.script_policy;
     }
     let mismatch = (page.confirm == Confirm::Mismatch).then_some(Code::ClientMismatch);
     let values = context! {
