@@ -1,5 +1,5 @@
-//! What a request does without waiting for anybody, one operation each: tokens, seals, addresses, redirect URLs,
-//! pages, mails, answers.
+//! The parts of a request that do no I/O, one operation each: tokens, seals, addresses, redirect URLs, pages, mails,
+//! responses.
 
 use std::hint::black_box;
 use std::rc::Rc;
@@ -31,10 +31,9 @@ const ADDRESS: &str = "first.last@example.com";
 const DAY: Duration = Duration::from_hours(24);
 const MINUTES: Duration = Duration::from_mins(5);
 
-/// An operation by its name.
+/// A name, and the operation to run.
 pub(crate) type Operation = (&'static str, Box<dyn Fn()>);
 
-/// All of them.
 pub(crate) fn all() -> Vec<Operation> {
     let mut all = Vec::new();
     for (name, input) in [
@@ -81,10 +80,10 @@ fn add<T>(all: &mut Vec<Operation>, name: &'static str, run: impl Fn() -> T + 's
 }
 
 fn some<T, E>(result: Result<T, E>) -> T {
-    result.unwrap_or_else(|_| panic!("a sample that is right"))
+    result.unwrap_or_else(|_| panic!("invalid sample"))
 }
 
-/// One of everything.
+/// The inputs that the operations share.
 struct Sample {
     tokens: Tokens,
     particulars: Particulars,
@@ -211,7 +210,7 @@ fn public_tokens(all: &mut Vec<Operation>, sample: &Rc<Sample>, names: [&'static
     add(all, check_proof, move || s.tokens.check_email_proof(&proof, now));
 }
 
-/// Everything of the service, with a store and a mailbox that nothing comes to.
+/// The whole service over a memory store. The operations use neither the store nor the mail relay.
 fn app() -> App {
     let vars = [
         ("LINKGATE_PUBLIC_URL", PUBLIC_URL),
