@@ -9,7 +9,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::HttpServer;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::Data;
 use chrono::TimeDelta;
@@ -160,7 +159,7 @@ impl App {
         let services = Services::new(settings, tokens.clone(), store, mailer, clock.clone(), metrics.clone());
         let waiters = services.waiters.clone();
         let http = HttpSettings {
-            public_url,
+            public_url: public_url.into(),
             app_name: config.app_name,
             default_locale: config.default_locale,
             allowed_origins: config.allowed_origins,
@@ -169,7 +168,7 @@ impl App {
             refusals_per_minute: config.refusals_per_minute,
             dev: config.dev,
         };
-        let ops = OpsState::new(&services, clock.clone(), metrics.clone(), config.ready_strict);
+        let ops = OpsState::new(services.clone(), clock.clone(), metrics.clone(), config.ready_strict);
         let http = HttpState::new(http, services, tokens.clone(), clock.clone(), metrics.clone());
         Ok(Self {
             http: Data::new(http?),
@@ -204,9 +203,7 @@ impl App {
         let server = http::listen(&self.http, public, workers, files::connections(workers))?;
         let mut servers = vec![server];
         if let Some(listener) = ops {
-            let state = self.ops;
-            let factory = move || ops::app(state.clone());
-            servers.push(HttpServer::new(factory).workers(1).disable_signals().listen(listener)?.run());
+            servers.push(ops::listen(&self.ops, listener)?);
         }
         tokio::spawn(self.waiters.clone().serve());
         if let Some(file) = self.keys_file {

@@ -10,7 +10,7 @@ pub struct Caller {
     pub client: Option<Fingerprint>,
     /// The network, as seen through the trusted proxies.
     pub network: Network,
-    /// The `User-Agent`; set only for requests whose result shows a browser.
+    /// The `User-Agent`, if it is ASCII.
     pub user_agent: Option<String>,
     /// The language of the request, if it names one.
     pub locale: Option<Locale>,

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 
 use super::response::attempt::{attempt_response, started_response};
 use super::response::links::opened_page;
-use super::response::session::SessionJson;
+use super::response::session::granted_session;
 use super::state::HttpState;
 use crate::flow::{AttemptView, LinkPage, SessionGrant, Started};
 use crate::token::Link;
@@ -30,5 +30,5 @@ pub fn attempt(view: &AttemptView) -> HttpResponse {
 /// The response to a redemption by a client without cookies.
 #[must_use]
 pub fn session(session: &SessionGrant) -> HttpResponse {
-    HttpResponse::Ok().json(SessionJson::granted(session, true))
+    HttpResponse::Ok().json(granted_session(session, true))
 }

@@ -1,4 +1,4 @@
-//! What every response needs to know of its request, wherever in the framework it is made.
+//! The facts about a request that every response needs, wherever in the framework it is made.
 //!
 //! actix builds error responses without the request at hand. A handler and everything that it calls run as one task, so
 //! a task-local carries the request's id and the public URL.

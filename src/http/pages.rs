@@ -1,8 +1,6 @@
 //! Pages for people: templates, texts and the headers that they need. All of it is built into the binary.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::fmt::Display;
 
 use actix_web::body::MessageBody;
 use actix_web::http::StatusCode;
@@ -18,13 +16,10 @@ use crate::http::context::current;
 use crate::http::response::codes::Code;
 use crate::http::response::problem::Problem;
 
-/// Room for a page about a link, in bytes.
-const PAGE_SIZE: usize = 12 * 1024;
-
 /// The style of pages about a link, which phones load.
 const STYLE: &str = include_str!("pages/style.css");
 
-/// That of all other pages: the same, and forms, tables and lists.
+/// The style of all other pages but the API's: the same, and forms, tables and lists.
 const MORE_STYLE: &str = concat!(include_str!("pages/style.css"), include_str!("pages/more.css"));
 
 /// The page of the API, which build/ renders, and its style.
@@ -50,45 +45,21 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("mail.html", include_str!("dev/mail.html")),
 ];
 
-/// What a page may do beyond showing itself.
-#[derive(Default, Clone)]
-pub(crate) struct CspPolicy {
-    pub(crate) scripts: Scripts,
-    pub(crate) forms: Forms,
-    /// Shows frames of this server.
-    pub(crate) own_frames: bool,
-}
+/// The policy of a page without forms: CSP directives beside those of every page.
+pub(crate) const NO_FORMS: &str = "form-action 'none'";
 
-/// Which scripts a page runs.
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scripts {
-    #[default]
-    None,
-    /// The one script of link pages.
-    Inline,
-    /// Scripts of this server, which talk to it.
-    Own,
-}
-
-/// Where a page's forms may go.
-#[derive(Default, Clone, PartialEq, Eq)]
-pub(crate) enum Forms {
-    #[default]
-    None,
-    /// To this server.
-    Own,
-    /// To this server, which may redirect to this origin: Chromium applies `form-action` to redirects, too.
-    OwnAnd(String),
-}
+/// The policy of a page whose forms lead to this server.
+pub(crate) const OWN_FORMS: &str = "form-action 'self'";
 
 /// See the module.
 pub(crate) struct Pages {
     environment: Environment<'static>,
-    app_name: Value,
-    styles: [Style; 3],
-    script: Value,
-    script_hash: String,
+    small_style: Style,
+    style: Style,
+    docs_style: Style,
     texts: BTreeMap<&'static str, Value>,
+    /// The CSP directive that allows the script of link pages, to be appended to a policy.
+    pub(crate) script_policy: String,
 }
 
 impl Pages {
@@ -98,6 +69,8 @@ impl Pages {
         for (name, source) in TEMPLATES {
             environment.add_template(name, source).map_err(|error| format!("{name}: {error:#}"))?;
         }
+        environment.add_global("app_name", app_name);
+        environment.add_global("script", Value::from_safe_string(SCRIPT.to_owned()));
         let mut texts = BTreeMap::new();
         for (locale, source) in [
             (Locale::En, include_str!("pages/locales/en.json")),
@@ -109,18 +82,22 @@ impl Pages {
         }
         Ok(Self {
             environment,
-            app_name: Value::from(app_name),
-            styles: [STYLE, MORE_STYLE, DOCS_STYLE].map(Style::new),
-            // Made once: a value is shared by all pages that show it. Nothing in it is to be escaped.
-            script: Value::from_safe_string(SCRIPT.to_owned()),
-            script_hash: source_hash(SCRIPT),
+            small_style: Style::new(STYLE),
+            style: Style::new(MORE_STYLE),
+            docs_style: Style::new(DOCS_STYLE),
             texts,
+            script_policy: format!("; script-src '{}'", source_hash(SCRIPT)),
         })
     }
 
     /// The page of the API.
     pub(crate) fn docs(&self) -> HttpResponse {
-        self.answer(StatusCode::OK, "docs.html", Locale::En, &CspPolicy::default(), Ok::<_, Infallible>(DOCS))
+        html(StatusCode::OK, Locale::En, &self.docs_style, NO_FORMS, DOCS)
+    }
+
+    /// A page for developers.
+    pub(crate) fn english(&self, name: &str, policy: &str, values: Value) -> HttpResponse {
+        self.page(StatusCode::OK, name, Locale::En, policy, values)
     }
 
     /// Renders a page and answers with it.
@@ -129,26 +106,18 @@ impl Pages {
         status: StatusCode,
         name: &str,
         locale: Locale,
-        policy: &CspPolicy,
+        policy: &str,
         values: Value,
     ) -> HttpResponse {
-        self.answer(status, name, locale, policy, self.render(name, locale, values))
-    }
-
-    fn answer(
-        &self,
-        status: StatusCode,
-        name: &str,
-        locale: Locale,
-        policy: &CspPolicy,
-        rendered: Result<impl MessageBody + 'static, impl Display>,
-    ) -> HttpResponse {
-        match rendered {
-            Ok(html) => HttpResponse::build(status)
-                .content_type("text/html; charset=utf-8")
-                .insert_header((header::CONTENT_SECURITY_POLICY, self.csp(name, policy)))
-                .insert_header((header::CONTENT_LANGUAGE, locale.as_str()))
-                .body(html),
+        let style = if SMALL_PAGES.contains(&name) { &self.small_style } else { &self.style };
+        let common = context! {
+            style => style.text.clone(),
+            lang => locale.as_str(),
+            t => self.texts.get(locale.as_str()).cloned(),
+        };
+        let template = self.environment.get_template(name);
+        match template.and_then(|template| template.render(context! { ..values, ..common })) {
+            Ok(page) => html(status, locale, style, policy, page),
             Err(error) => {
                 log::error!(template:% = name, reason:% = error; "a page could not be rendered");
                 Problem::new(Code::Internal).error_response()
@@ -156,24 +125,9 @@ impl Pages {
         }
     }
 
-    fn render(&self, name: &str, locale: Locale, values: Value) -> Result<Vec<u8>, minijinja::Error> {
-        let common = context! {
-            style => self.style_of(name).text.clone(),
-            script => self.script.clone(),
-            lang => locale.as_str(),
-            app_name => self.app_name.clone(),
-            t => self.texts.get(locale.as_str()).cloned(),
-        };
-        let mut page = Vec::with_capacity(PAGE_SIZE);
-        self.environment
-            .get_template(name)?
-            .render_captured_to(context! { ..values, ..common }, &mut page)?;
-        Ok(page)
-    }
-
     /// A problem as a page, with nothing on it to press.
     pub(crate) fn problem(&self, problem: &Problem, locale: Locale) -> HttpResponse {
-        self.problem_with(problem, locale, &CspPolicy::default(), context! {})
+        self.problem_with(problem, locale, NO_FORMS, context! {})
     }
 
     /// A problem as a page that shows more; status and headers are those of the problem document.
@@ -181,12 +135,12 @@ impl Pages {
         &self,
         problem: &Problem,
         locale: Locale,
-        policy: &CspPolicy,
+        policy: &str,
         values: Value,
     ) -> HttpResponse {
         let common = context! {
-            code => problem.code.as_str(),
-            title => problem.code.title(),
+            code => problem.code.row().name,
+            title => problem.code.row().title,
             detail => problem.detail.as_str(),
             request_id => current().request_id.as_str(),
         };
@@ -195,34 +149,23 @@ impl Pages {
         problem.mark(&mut page);
         page
     }
+}
 
-    fn style_of(&self, name: &str) -> &Style {
-        let [small, more, docs] = &self.styles;
-        match name {
-            "docs.html" => docs,
-            name if SMALL_PAGES.contains(&name) => small,
-            _ => more,
-        }
-    }
-
-    fn csp(&self, name: &str, policy: &CspPolicy) -> String {
-        let style = &self.style_of(name).hash;
-        let scripts = match policy.scripts {
-            Scripts::None => String::new(),
-            Scripts::Inline => format!("; script-src '{}'", self.script_hash),
-            Scripts::Own => "; script-src 'self'; connect-src 'self'".to_owned(),
-        };
-        let frames = if policy.own_frames { "; frame-src 'self'" } else { "" };
-        let forms = match &policy.forms {
-            Forms::None => "'none'".to_owned(),
-            Forms::Own => "'self'".to_owned(),
-            Forms::OwnAnd(origin) => format!("'self' {origin}"),
-        };
-        format!(
-            "default-src 'none'; style-src '{style}'; base-uri 'none'; frame-ancestors 'none'; \
-             form-action {forms}{scripts}{frames}"
-        )
-    }
+fn html(
+    status: StatusCode,
+    locale: Locale,
+    style: &Style,
+    policy: &str,
+    page: impl MessageBody + 'static,
+) -> HttpResponse {
+    let style = &style.hash;
+    let policy =
+        format!("default-src 'none'; style-src '{style}'; {policy}; base-uri 'none'; frame-ancestors 'none'");
+    HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
+        .insert_header((header::CONTENT_LANGUAGE, locale.as_str()))
+        .body(page)
 }
 
 /// A style sheet, as pages show it and as their policy names it.
@@ -245,7 +188,7 @@ fn source_hash(text: &str) -> String {
 /// The API document.
 pub(crate) const API_YAML: &str = include_str!("../../docs/openapi.yaml");
 
-/// A header of its own for a frame that shows somebody else's HTML: it may show itself and open links, nothing else.
+/// The policy of a frame with untrusted HTML: it may show itself and open links, nothing else.
 pub(crate) const FRAMED_MAIL: (HeaderName, &str) = (
     header::CONTENT_SECURITY_POLICY,
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation",

@@ -12,14 +12,14 @@ use crate::clock::Clock;
 use crate::domain::locale::Locale;
 use crate::domain::network::TrustedProxies;
 use crate::domain::secret_text::SecretText;
-use crate::flow::{Attempts, DevMailbox, Links, Operators, Services, Sessions, Waiters};
+use crate::flow::Services;
 use crate::metrics::Metrics;
 use crate::token::Tokens;
 
 /// The settings of the HTTP side.
 pub struct HttpSettings {
     /// Scheme, host and port under which people reach the service, without a trailing slash.
-    pub public_url: String,
+    pub public_url: Arc<str>,
     /// The application's name, for people.
     pub app_name: String,
     /// The language of pages for browsers that name none.
@@ -38,26 +38,15 @@ pub struct HttpSettings {
 
 /// What all handlers share.
 pub struct HttpState {
-    pub(super) attempts: Arc<Attempts>,
-    pub(super) links: Arc<Links>,
-    pub(super) sessions: Arc<Sessions>,
-    pub(super) operators: Arc<Operators>,
-    pub(super) mailbox: Arc<DevMailbox>,
-    pub(super) waiters: Arc<Waiters>,
+    pub(super) settings: HttpSettings,
+    pub(super) services: Services,
     pub(super) tokens: Arc<Tokens>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) pages: Pages,
-    pub(super) public_url: Arc<str>,
-    pub(super) app_name: String,
-    pub(super) default_locale: Locale,
     pub(super) https: bool,
     pub(super) cookies: Cookies,
-    pub(super) trusted_proxies: TrustedProxies,
     pub(super) refusals: Refusals,
-    pub(super) dev: bool,
-    allowed_origins: Vec<String>,
-    api_keys: Vec<SecretText>,
 }
 
 impl HttpState {
@@ -75,25 +64,14 @@ impl HttpState {
         let https = settings.public_url.starts_with("https://");
         Ok(Self {
             pages: Pages::new(&settings.app_name)?,
-            attempts: services.attempts,
-            links: services.links,
-            sessions: services.sessions,
-            operators: services.operators,
-            mailbox: services.mailbox,
-            waiters: services.waiters,
+            cookies: Cookies::new(https),
+            refusals: Refusals::new(settings.refusals_per_minute),
+            https,
+            settings,
+            services,
             tokens,
             clock,
             metrics,
-            https,
-            cookies: Cookies::new(https),
-            trusted_proxies: settings.trusted_proxies,
-            refusals: Refusals::new(settings.refusals_per_minute),
-            dev: settings.dev,
-            allowed_origins: settings.allowed_origins,
-            api_keys: settings.api_keys,
-            public_url: settings.public_url.into(),
-            app_name: settings.app_name,
-            default_locale: settings.default_locale,
         })
     }
 
@@ -105,18 +83,14 @@ impl HttpState {
 
     /// Whether pages of this origin may call the API.
     pub(super) fn allows_origin(&self, origin: &[u8]) -> bool {
-        origin == self.public_url.as_bytes()
-            || self.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin)
+        origin == self.settings.public_url.as_bytes()
+            || self.settings.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin)
     }
 
     /// The configured API key that equals the candidate. All are compared, in constant time.
     pub(super) fn api_key(&self, candidate: &str) -> Option<&str> {
-        let mut found = None;
-        for key in &self.api_keys {
-            if key.matches(candidate.as_bytes()) {
-                found = Some(key.expose());
-            }
-        }
-        found
+        self.settings.api_keys.iter().fold(None, |found, key| {
+            if key.matches(candidate.as_bytes()) { Some(key.expose()) } else { found }
+        })
     }
 }

@@ -4,7 +4,7 @@ use super::context::{current, within};
 use super::response::codes::Code;
 use super::response::problem::Problem;
 
-/// Runs a step in a task of its own, so that it ends even when its client hangs up and actix drops the handler.
+/// Runs a step in a separate task, so that it completes even when the client disconnects and actix drops the handler.
 ///
 /// # Errors
 /// [`Code::Internal`] when the step panics.

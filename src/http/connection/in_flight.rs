@@ -17,7 +17,7 @@ use super::state::ConnectionState;
 pub(crate) struct InFlight(Option<Rc<ConnectionState>>);
 
 impl InFlight {
-    /// Tells the connection that this request is in flight, and hands a parked request what it left.
+    /// Counts this request as in flight, and hands a request that was parked its response.
     pub(crate) fn begin(request: &ServiceRequest) -> Self {
         let state = request.request().conn_data::<Rc<ConnectionState>>();
         if let Some(state) = state {

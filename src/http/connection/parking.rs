@@ -62,7 +62,7 @@ impl Drop for CancelOnDrop<'_> {
 }
 
 /// Serves a connection until it ends.
-pub(super) async fn serve<S>(
+pub(crate) async fn serve<S>(
     http: Rc<S>,
     io: TcpStream,
     peer: Option<SocketAddr>,

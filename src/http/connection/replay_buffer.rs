@@ -2,7 +2,7 @@
 //! again.
 //!
 //! The second reading must see the same requests, to the byte, since a proxy sends the requests of many people through one
-//! connection. So nothing here parses a request in a way of its own: the parser's result (how many headers, how long a
+//! connection. Therefore this module does not parse requests itself: the parser's result (how many headers, how long a
 //! body) gives the end of a request. Where that leaves a doubt, the buffer is given up for the rest of the connection, whose
 //! requests then wait without being parked.
 

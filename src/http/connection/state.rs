@@ -1,4 +1,4 @@
-//! What the parts of a connection know of each other: its socket, its requests, and the request that waits.
+//! The state that the parts of a connection share: its socket, its requests, and the request that waits.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -16,28 +16,28 @@ pub(super) struct Waiting {
     pub(super) context: Rc<Context>,
 }
 
-/// What a request that was parked finds when it is read again.
+/// The response to a request that was parked, for when it is read again.
 pub(super) struct Resumed {
     pub(super) response: HttpResponse,
     pub(super) context: Rc<Context>,
 }
 
 /// The state of a connection.
-pub(super) struct ConnectionState {
+pub(crate) struct ConnectionState {
     /// How many requests are in flight.
     pub(super) in_flight: Cell<usize>,
-    /// Since when none is.
+    /// Since when no request is in flight.
     pub(super) idle_since: Cell<Instant>,
-    /// Since when an unfinished head arrives.
+    /// Since when a head has been arriving.
     pub(super) head_since: Cell<Option<Instant>>,
-    /// Since when the client does not read what is written to it.
+    /// Since when the client has not been reading what we write.
     pub(super) stalled_since: Cell<Option<Instant>>,
-    /// Whether a request said that it is the last one.
+    /// Whether a request asked to close the connection after it.
     pub(super) had_last: Cell<bool>,
     pub(super) replay: RefCell<ReplayBuffer>,
     /// The request in flight, while it only waits.
     pub(super) waiting: RefCell<Option<Waiting>>,
-    /// For the next request, which was parked.
+    /// The response to the next request, which was parked.
     pub(super) resumed: RefCell<Option<Resumed>>,
 }
 

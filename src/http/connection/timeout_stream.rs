@@ -14,19 +14,19 @@ use tokio::time::{Instant, Sleep};
 use super::state::ConnectionState;
 
 /// How long a connection may be idle, and how long any later head may take.
-pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a trusted proxy may keep a connection idle. Proxies usually close after a minute; the proxy must be the one
 /// that closes, or it could send a request into a connection that is being closed.
-pub(super) const PROXY_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+pub(crate) const PROXY_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How long a client may leave a response unread: at most 32 KiB and one document.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A socket with the timeouts above.
-pub(super) struct TimeoutStream {
+pub(crate) struct TimeoutStream {
     io: Rc<RefCell<TcpStream>>,
-    state: Rc<ConnectionState>,
+    pub(crate) state: Rc<ConnectionState>,
     idle_timeout: Duration,
     alarm: Pin<Box<Sleep>>,
 }
@@ -41,10 +41,6 @@ impl TimeoutStream {
         state.idle_since.set(now);
         let alarm = Box::pin(tokio::time::sleep_until(now + IDLE_TIMEOUT));
         Self { io: Rc::clone(io), state: Rc::clone(state), idle_timeout, alarm }
-    }
-
-    pub(super) fn state(&self) -> &Rc<ConnectionState> {
-        &self.state
     }
 
     fn with_io<T>(&self, act: impl FnOnce(Pin<&mut TcpStream>) -> T) -> T {

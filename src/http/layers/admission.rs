@@ -1,4 +1,4 @@
-//! Which requests reach a route, and what a network gets that was refused too often.
+//! Rejects requests that no route should see, and limits refusals by network.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ fn is_signed(headers: &HeaderMap) -> bool {
 
 /// Counts a refusal, and replaces it once its network has spent its limit.
 pub(super) fn limit_refusals(response: &mut ServiceResponse<BoxBody>) {
-    if !response.response().extensions().get::<Code>().is_some_and(|code| code.is_refusal()) {
+    if !response.response().extensions().get::<Code>().is_some_and(|code| code.row().refusal) {
         return;
     }
     let request = response.request();
@@ -67,7 +67,7 @@ pub(super) fn limit_refusals(response: &mut ServiceResponse<BoxBody>) {
     let Some(after) = state.refusals.count(network(request), state.clock.now()) else { return };
     let problem = too_many(state, after);
     let replacement = match Wants::of(request) {
-        Wants::Page => state.pages.problem(&problem, state.default_locale),
+        Wants::Page => state.pages.problem(&problem, state.settings.default_locale),
         Wants::Json | Wants::Either => problem.error_response(),
     };
     errors::replace(response, replacement);

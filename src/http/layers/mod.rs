@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{ConnectionType, Method};
-use actix_web::middleware::Next;
+use actix_web::middleware::{DefaultHeaders, Next};
 use actix_web::{Error, HttpResponse, ResponseError as _};
 use uuid::Uuid;
 
@@ -23,9 +23,7 @@ use super::request::headers::X_REQUEST_ID;
 use super::state::HttpState;
 use crate::metrics::LONGEST_REQUEST_ID;
 
-const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
-
-/// The outermost layer.
+/// The layer around all others but the default headers.
 pub(crate) async fn around_every_route(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -49,7 +47,7 @@ pub(crate) async fn around_every_route(
         Ok::<_, Error>(response)
     })
     .await?;
-    set_headers(&mut response, &context.request_id);
+    finish(&mut response, &context.request_id);
     record(&response, &method, &context);
     Ok(in_flight.until_sent(response))
 }
@@ -58,7 +56,7 @@ fn new_context(request: &ServiceRequest) -> Context {
     Context {
         begun: Instant::now(),
         request_id: request_id(request.headers()),
-        public_url: Arc::clone(&HttpState::of(request.request()).public_url),
+        public_url: Arc::clone(&HttpState::of(request.request()).settings.public_url),
     }
 }
 
@@ -72,36 +70,29 @@ fn request_id(headers: &HeaderMap) -> String {
         .map_or_else(|| Uuid::now_v7().simple().to_string(), str::to_owned)
 }
 
-/// Sets the headers of every response.
-fn set_headers(response: &mut ServiceResponse<BoxBody>, request_id: &str) {
-    let state = HttpState::of(response.request());
-    let (https, draining) = (state.https, state.waiters.is_draining());
-    if draining {
-        // This replica goes away: the next request must come on another connection.
+/// The headers of every response that does not set them itself.
+pub(crate) fn default_headers(https: bool) -> DefaultHeaders {
+    let headers = DefaultHeaders::new()
+        .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .add((header::REFERRER_POLICY, "no-referrer"))
+        .add(("x-robots-tag", "noindex"))
+        .add((header::CACHE_CONTROL, "no-store"))
+        .add((header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"));
+    if https { headers.add((header::STRICT_TRANSPORT_SECURITY, "max-age=63072000")) } else { headers }
+}
+
+/// Sets the request id, and closes the connection if this replica drains: the next request must come on another one.
+fn finish(response: &mut ServiceResponse<BoxBody>, request_id: &str) {
+    if HttpState::of(response.request()).services.waiters.is_draining() {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
-    let headers = response.headers_mut();
-    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(header::REFERRER_POLICY, "no-referrer");
-    set(X_ROBOTS_TAG, "noindex");
-    if https {
-        set(header::STRICT_TRANSPORT_SECURITY, "max-age=63072000");
-    }
-    if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
-        let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-        headers.insert(header::CONTENT_SECURITY_POLICY, nothing);
-    }
     if let Ok(id) = HeaderValue::from_str(request_id) {
-        headers.insert(X_REQUEST_ID, id);
+        response.headers_mut().insert(X_REQUEST_ID, id);
     }
 }
 
-/// Counts the request, and writes its line of the access log. Both name the pattern of the route, never the path, in which
-/// tokens stand.
+/// Counts the request, and writes its line of the access log. Both name the pattern of the route, never the path, since paths
+/// contain tokens.
 fn record(response: &ServiceResponse<BoxBody>, method: &Method, context: &Context) {
     let request = response.request();
     let route = request.match_pattern().map_or(Cow::Borrowed("unmatched"), Cow::Owned);
@@ -114,7 +105,7 @@ fn record(response: &ServiceResponse<BoxBody>, method: &Method, context: &Contex
     );
 }
 
-/// The method, if it is a well-known one: clients can make up others, and each would be a label of its own.
+/// The method if it is well known. Clients can invent others, and each would become a label of its own.
 fn method_label(method: &Method) -> &'static str {
     const KNOWN: [&str; 8] = ["GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH", "TRACE"];
     KNOWN.into_iter().find(|known| method == known).unwrap_or("other")

@@ -1,20 +1,16 @@
-//! What the client wants: a page or JSON.
+//! The form of the response: a page or JSON.
 
-use std::future::{Ready, ready};
-
+use actix_web::HttpRequest;
 use actix_web::http::header::ACCEPT;
-use actix_web::{FromRequest, HttpRequest, dev};
 
-use crate::http::response::problem::Problem;
-
-/// What a request accepts.
+/// The form of the response that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wants {
     /// `text/html`: a person in a browser.
     Page,
     /// `application/json` and not `text/html`: a program.
     Json,
-    /// Neither by name: a page when all is well, and a problem document otherwise.
+    /// Names neither: it gets a page on success, and a problem document otherwise.
     Either,
 }
 
@@ -30,14 +26,5 @@ impl Wants {
         } else {
             Self::Either
         }
-    }
-}
-
-impl FromRequest for Wants {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        ready(Ok(Self::of(request)))
     }
 }

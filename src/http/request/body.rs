@@ -1,11 +1,8 @@
 //! Bodies: read within their limits, then parsed strictly.
 
-use std::future::Future;
-use std::pin::Pin;
-
+use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{BytesMut, Payload};
-use actix_web::{FromRequest, HttpRequest, dev};
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use serde::de::value::MapDeserializer;
@@ -29,26 +26,21 @@ pub(crate) struct Body {
     bytes: BytesMut,
 }
 
-impl FromRequest for Body {
-    type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
-        let body_type = body_type(request);
-        let payload = Payload::from_request(request, payload);
-        Box::pin(async move {
-            let body_type = body_type?;
-            // actix limits neither the time that a body takes nor, here, its size.
-            let bytes = tokio::time::timeout(BODY_TIMEOUT, read(payload)).await.unwrap_or_else(|_| {
-                let seconds = BODY_TIMEOUT.as_secs();
-                Err(Problem::invalid(format!("The body did not arrive within {seconds} seconds.")))
-            })?;
-            Ok(Self { body_type, bytes })
-        })
-    }
-}
-
 impl Body {
+    /// Reads the body of this request.
+    ///
+    /// # Errors
+    /// [`Code::UnsupportedMediaType`], [`Code::PayloadTooLarge`], [`Problem::invalid`] if it does not arrive.
+    pub(crate) async fn read(request: &HttpRequest, payload: Payload) -> Result<Self, Problem> {
+        let body_type = body_type(request)?;
+        // actix limits neither the time that a body takes nor, here, its size.
+        let bytes = tokio::time::timeout(BODY_TIMEOUT, read(payload)).await.unwrap_or_else(|_| {
+            let seconds = BODY_TIMEOUT.as_secs();
+            Err(Problem::invalid(format!("The body did not arrive within {seconds} seconds.")))
+        })?;
+        Ok(Self { body_type, bytes })
+    }
+
     /// Whether the body is declared as JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.body_type == BodyType::Json
@@ -110,12 +102,10 @@ fn body_type(request: &HttpRequest) -> Result<BodyType, Problem> {
     }
 }
 
-async fn read(payload: impl Future<Output = Result<Payload, actix_web::Error>>) -> Result<BytesMut, Problem> {
-    let unreadable = || Problem::invalid("The body could not be read.");
-    let mut payload = payload.await.map_err(|_| unreadable())?;
+async fn read(mut payload: Payload) -> Result<BytesMut, Problem> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| unreadable())?;
+        let chunk = chunk.map_err(|_| Problem::invalid("The body could not be read."))?;
         if body.len() + chunk.len() > MAX_REQUEST_PART {
             return Err(Problem::new(Code::PayloadTooLarge));
         }

@@ -1,17 +1,17 @@
 //! Headers that need care, and cookies.
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::http::response::problem::Problem;
 
-/// The header with which browsers say whose page sent a request (W3C Fetch Metadata).
+/// The header in which browsers say how the origin of the page relates to this server (W3C Fetch Metadata).
 pub(crate) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The header in which clients without cookies send their secret.
 pub(crate) const LINKGATE_CLIENT: HeaderName = HeaderName::from_static("linkgate-client");
 
-/// The header that makes repetitions of a start the same start.
+/// The header that makes a repeated start the same start.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The header that identifies a request, in the response and in the logs.
@@ -26,7 +26,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// A header that may occur only once: of two values, nobody can say which one was meant.
+/// A header that may occur only once, since the meaning of two values is ambiguous.
 ///
 /// # Errors
 /// [`Problem::invalid`] when it occurs twice.
@@ -41,16 +41,11 @@ pub(crate) fn single<'h>(
     }
 }
 
-/// The `User-Agent`, if it is ASCII.
-pub(crate) fn user_agent(request: &HttpRequest) -> Option<String> {
-    Some(request.headers().get(USER_AGENT)?.to_str().ok()?.to_owned())
-}
-
-/// The value of a cookie, if there is exactly one of that name: a second one was planted by somebody.
+/// The value of a cookie, if there is exactly one of that name: somebody else set the second one.
 ///
 /// Names are compared byte for byte, as browsers compare them when they keep neighbouring hosts from setting `__Host-`
 /// cookies. The framework's own reader decodes `%5F` in names, trims Unicode white space off them, and reads no cookie
-/// at all beside one that is not UTF-8: it would believe cookies that a neighbour may plant.
+/// at all when one is not UTF-8: it would accept cookies that a neighbour may set.
 pub(crate) fn cookie<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
     let lines = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
     let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii);

@@ -1,4 +1,4 @@
-//! Reading requests: limits, bodies, headers, and who sent them.
+//! Reading requests: limits, bodies, headers, senders and their authority.
 
 pub(crate) mod accept;
 pub(crate) mod authority;

@@ -1,21 +1,19 @@
 //! Whose page sent a request, by `Origin` and `Sec-Fetch-Site`.
 
-use std::future::{Ready, ready};
-
-use actix_web::http::header::{HeaderMap, HeaderValue, ORIGIN};
-use actix_web::{FromRequest, HttpRequest, dev};
+use actix_web::HttpRequest;
+use actix_web::http::header::{HeaderValue, ORIGIN};
 
 use super::headers::SEC_FETCH_SITE;
 use crate::http::response::codes::Code;
 use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
 
-/// Whose page sent a request.
+/// The web page, if any, that sent a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PageOrigin {
-    /// A page of ours.
+    /// A page of this server.
     Own,
-    /// A page of a listed origin.
+    /// A page of an origin on the operator's list.
     Listed,
     /// No page: a program sends neither header.
     Program,
@@ -26,7 +24,9 @@ pub(crate) enum PageOrigin {
 }
 
 impl PageOrigin {
-    fn of(state: &HttpState, headers: &HeaderMap) -> Self {
+    /// Reads `Origin` and `Sec-Fetch-Site`.
+    pub(crate) fn of(request: &HttpRequest) -> Self {
+        let (state, headers) = (HttpState::of(request), request.headers());
         let mut origins = headers.get_all(ORIGIN).map(HeaderValue::as_bytes);
         let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
         match (origins.next(), origins.next()) {
@@ -43,7 +43,7 @@ impl PageOrigin {
     /// # Errors
     /// [`Code::OriginNotAllowed`].
     pub(crate) fn may_use_cookies(self) -> Result<(), Problem> {
-        // Under `/v1`, every value of `Origin` was compared with the list before.
+        // Under `/v1`, the admission layer has compared every `Origin` with the list, so several are no danger.
         match self {
             Self::Own | Self::Listed | Self::Ambiguous => Ok(()),
             Self::Program | Self::Foreign => Err(Problem::new(Code::OriginNotAllowed)),
@@ -68,19 +68,10 @@ impl PageOrigin {
 /// Under `Referrer-Policy: no-referrer`, browsers send `Origin: null` with forms of our own pages, and only
 /// `Sec-Fetch-Site` identifies them.
 fn is_own(state: &HttpState, origin: Option<&[u8]>, site: Option<&[u8]>) -> bool {
-    let is_ours = |origin: &[u8]| origin == state.public_url.as_bytes();
+    let is_ours = |origin: &[u8]| origin == state.settings.public_url.as_bytes();
     match (origin, site) {
         (Some(origin), Some(site)) => site == b"same-origin" && (is_ours(origin) || origin == b"null"),
         (Some(origin), None) => is_ours(origin),
         (None, site) => site == Some(b"same-origin".as_slice()),
-    }
-}
-
-impl FromRequest for PageOrigin {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        ready(Ok(Self::of(HttpState::of(request), request.headers())))
     }
 }

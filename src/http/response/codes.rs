@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::http::request::limits::max_kib;
 
@@ -17,22 +17,31 @@ pub(crate) enum NewLink {
     Always,
 }
 
-/// The columns of the table below.
-struct Row {
-    name: &'static str,
-    status: u16,
-    title: &'static str,
-    meaning: &'static str,
-    remedy: &'static str,
-    /// `__linkgate_status` of the redirect with which the application learns of it.
-    redirect_status: Option<&'static str>,
-    new_link: NewLink,
+/// The columns of the table below. Its JSON is the description of the code.
+#[derive(Serialize)]
+pub(crate) struct Row {
+    #[serde(rename = "code")]
+    pub(crate) name: &'static str,
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// A summary that is the same for every occurrence (RFC 9457, section 3.1.3).
+    pub(crate) title: &'static str,
+    pub(crate) meaning: &'static str,
+    pub(crate) remedy: &'static str,
+    /// `__linkgate_status` of the redirect that reports it to the application; `None` for no redirect.
+    #[serde(skip)]
+    pub(crate) redirect_status: Option<&'static str>,
+    #[serde(skip)]
+    pub(crate) new_link: NewLink,
     /// Whether the page repeats the decision at the press of a button.
-    repeats_decision: bool,
+    #[serde(skip)]
+    pub(crate) repeats_decision: bool,
     /// Whether it counts towards the limit of refusals of its network.
-    refusal: bool,
+    #[serde(skip)]
+    pub(crate) refusal: bool,
     /// The default of `Retry-After`.
-    retry_after: Option<Duration>,
+    #[serde(skip)]
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Row {
@@ -55,7 +64,7 @@ impl Row {
 macro_rules! codes {
     ($($variant:ident $name:literal $status:literal $title:literal $meaning:expr, $remedy:literal
         $([$($column:ident: $value:expr),*])?;)*) => {
-        /// What went wrong, for programs.
+        /// The kind of a problem, for programs.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[expect(clippy::enum_variant_names, reason = "named as in the API")]
         pub(crate) enum Code { $(#[doc = $meaning] $variant,)* }
@@ -64,7 +73,8 @@ macro_rules! codes {
             /// All codes.
             pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            const fn row(self) -> &'static Row {
+            /// Its row of the table.
+            pub(crate) const fn row(self) -> &'static Row {
                 match self {
                     $(Self::$variant => const {
                         &Row {
@@ -189,61 +199,9 @@ codes! {
 }
 
 impl Code {
-    /// The name in the API.
-    pub(crate) const fn as_str(self) -> &'static str {
-        self.row().name
-    }
-
-    /// The HTTP status.
-    pub(crate) const fn status(self) -> u16 {
-        self.row().status
-    }
-
-    /// A summary that is the same for every occurrence (RFC 9457, section 3.1.3).
-    pub(crate) const fn title(self) -> &'static str {
-        self.row().title
-    }
-
-    /// `__linkgate_status` of the redirect with which the application learns of it; `None` for no redirect.
-    pub(crate) const fn redirect_status(self) -> Option<&'static str> {
-        self.row().redirect_status
-    }
-
-    /// Whether a page about a link offers a new one.
-    pub(crate) const fn new_link(self) -> NewLink {
-        self.row().new_link
-    }
-
-    /// Whether the page repeats the decision at the press of a button.
-    pub(crate) const fn repeats_decision(self) -> bool {
-        self.row().repeats_decision
-    }
-
-    /// Whether it counts towards the limit of refusals of its network.
-    pub(crate) const fn is_refusal(self) -> bool {
-        self.row().refusal
-    }
-
-    /// The default of `Retry-After`.
-    pub(crate) const fn retry_after(self) -> Option<Duration> {
-        self.row().retry_after
-    }
-
-    /// Meaning and remedy, which are the detail of a problem that has no other.
-    pub(crate) fn detail(self) -> String {
-        let Row { meaning, remedy, .. } = self.row();
-        format!("{meaning} {remedy}")
-    }
-
     /// The code of this name.
     pub(crate) fn find(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|code| code.as_str() == name)
-    }
-
-    /// The code as its page and its JSON show it.
-    pub(crate) fn describe(self) -> serde_json::Value {
-        let Row { name, status, title, meaning, remedy, .. } = self.row();
-        json!({ "code": name, "status": status, "title": title, "meaning": meaning, "remedy": remedy })
+        Self::ALL.iter().copied().find(|code| code.row().name == name)
     }
 }
 
@@ -254,7 +212,7 @@ mod tests {
     #[test]
     fn every_code_has_its_own_name_and_is_found_by_it() {
         for code in Code::ALL {
-            assert_eq!(Code::find(code.as_str()), Some(*code));
+            assert_eq!(Code::find(code.row().name), Some(*code));
         }
     }
 }

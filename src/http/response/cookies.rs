@@ -1,7 +1,7 @@
-//! The names, values and attributes of our cookies. Those of requests are read by [`crate::http::request::extract::cookie`].
+//! The names, values and attributes of our cookies. [`crate::http::request::headers::cookie`] reads them.
 
 use actix_web::http::header::{HeaderValue, SET_COOKIE};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use crate::domain::secret::{AddressMark, ClientSecret};
 
@@ -40,7 +40,7 @@ impl Cookies {
         let secure = if self.secure { "; Secure" } else { "" };
         let seconds = lives.num_seconds().max(0);
         let cookie = format!("{name}={value}; HttpOnly; SameSite=Lax{secure}; Path=/; Max-Age={seconds}");
-        // What is of our own making always fits a header.
+        // Names and values are our own, so they are always valid in a header.
         (SET_COOKIE, HeaderValue::try_from(cookie).unwrap_or_else(|_| HeaderValue::from_static("")))
     }
 
@@ -49,14 +49,9 @@ impl Cookies {
         self.set(&self.client, secret.expose(), CLIENT_COOKIE)
     }
 
-    /// The cookie of a session.
-    pub(crate) fn for_session(
-        &self,
-        renewal_token: &str,
-        ends: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> SetCookie {
-        self.set(&self.session, renewal_token, ends - now)
+    /// The cookie of a session that lives so long.
+    pub(crate) fn for_session(&self, renewal_token: &str, lives: TimeDelta) -> SetCookie {
+        self.set(&self.session, renewal_token, lives)
     }
 
     /// The cookie of the addresses that a client has verified: this mark first, then those that it had.
@@ -69,10 +64,5 @@ impl Cookies {
     /// The marks in that cookie.
     pub(crate) fn marks(text: &str) -> Vec<AddressMark> {
         text.split('.').take(MARKS).filter_map(|mark| AddressMark::decode(mark).ok()).collect()
-    }
-
-    /// The cookie that removes the session's.
-    pub(crate) fn without_session(&self) -> SetCookie {
-        self.set(&self.session, "", TimeDelta::zero())
     }
 }

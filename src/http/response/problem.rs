@@ -19,7 +19,7 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
     pub(crate) code: Code,
-    /// What is wrong with this request and what to do about it. Never a value that the request brought.
+    /// Says what is wrong with this request and what to do about it. Never repeats a value of the request.
     pub(crate) detail: String,
     retry_after: Option<Duration>,
     code_tries_left: Option<u8>,
@@ -42,15 +42,16 @@ struct Document<'a> {
 impl Problem {
     /// A problem whose detail is the code's meaning and remedy.
     pub(crate) fn new(code: Code) -> Self {
-        Self::with_detail(code, code.detail())
+        let row = code.row();
+        Self::with_detail(code, format!("{} {}", row.meaning, row.remedy))
     }
 
-    /// A problem with a detail of its own.
+    /// A problem with this detail.
     pub(crate) fn with_detail(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), retry_after: code.retry_after(), code_tries_left: None }
+        Self { code, detail: detail.into(), retry_after: code.row().retry_after, code_tries_left: None }
     }
 
-    /// A problem that passes after this time.
+    /// A problem that ends after this time.
     pub(crate) fn after(code: Code, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(code) }
     }
@@ -81,23 +82,23 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code.as_str())
+        f.write_str(self.code.row().name)
     }
 }
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.code.row().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     fn error_response(&self) -> HttpResponse {
-        let context = current();
+        let (context, row) = (current(), self.code.row());
         let document = Document {
-            r#type: format!("{}/problems/{}", context.public_url, self.code.as_str()),
-            title: self.code.title(),
-            status: self.code.status(),
+            r#type: format!("{}/problems/{}", context.public_url, row.name),
+            title: row.title,
+            status: row.status,
             detail: &self.detail,
-            code: self.code.as_str(),
+            code: row.name,
             request_id: &context.request_id,
             retry_after: self.retry_after_secs(),
             code_tries_left: self.code_tries_left,
@@ -109,7 +110,7 @@ impl ResponseError for Problem {
 }
 
 impl From<FlowError> for Problem {
-    /// The one place where a use case's failure becomes HTTP, and where its cause is logged.
+    /// Only here does the error of a use case become HTTP, and its cause is logged.
     fn from(error: FlowError) -> Self {
         match error {
             FlowError::InvalidRequest(detail) => Self::invalid(detail),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
-use actix_web::web::Data;
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use crate::domain::locale::Locale;
 use crate::domain::policy::{CrossDevice, Purpose};
 use crate::domain::secret::RelayCode;
 use crate::flow::{Authority, BackEndOptions, Redeemed, StartRequest};
-use crate::http::request::authority::AuthorizedAttempt;
+use crate::http::request::authority::authorized_attempt;
 use crate::http::request::body::Body;
 use crate::http::request::headers::{IDEMPOTENCY_KEY, bearer, cookie, single};
 use crate::http::request::identity::RequestIdentity;
@@ -62,16 +62,14 @@ struct EndUser {
 pub(super) async fn start(
     state: Data<HttpState>,
     request: HttpRequest,
-    who: RequestIdentity,
-    origin: PageOrigin,
-    body: Body,
+    payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let body: StartBody = body.json()?;
-    let authority = authority(&state, &request, &who, origin, body.purpose.0).await?;
+    let who = RequestIdentity::of(&request)?;
+    let body: StartBody = Body::read(&request, payload).await?.json()?;
+    let authority = authority(&state, &request, &who, body.purpose.0).await?;
     let start = start_request(body, authority, idempotency_key(request.headers())?)?;
-    let who = who.with_user_agent(&request);
     to_completion(async move {
-        let started = state.attempts.start(start, who.caller).await?;
+        let started = state.services.attempts.start(start, who.caller).await?;
         Ok(started_response(&state.cookies, &started))
     })
     .await?
@@ -82,7 +80,6 @@ async fn authority(
     state: &HttpState,
     request: &HttpRequest,
     who: &RequestIdentity,
-    origin: PageOrigin,
     purpose: Purpose,
 ) -> Result<Authority, Problem> {
     let verifies = purpose == Purpose::VerifyEmail;
@@ -94,7 +91,7 @@ async fn authority(
         if token.matches('.').count() != 2 {
             return Err(Problem::new(Code::ApiKeyInvalid));
         }
-        let subject = state.sessions.subject_of(token).await?;
+        let subject = state.services.sessions.subject_of(token).await?;
         return Ok(if verifies { Authority::Session(subject) } else { Authority::Anyone });
     }
     if request.headers().contains_key(AUTHORIZATION) {
@@ -102,8 +99,8 @@ async fn authority(
     }
     match cookie(request, &state.cookies.session) {
         Some(renewal) if verifies => {
-            origin.may_use_cookies()?;
-            let session = state.sessions.current(Some(renewal), &who.caller).await?;
+            PageOrigin::of(request).may_use_cookies()?;
+            let session = state.services.sessions.current(Some(renewal), &who.caller).await?;
             Ok(Authority::Session(session.identity.subject))
         }
         _ => Ok(Authority::Anyone),
@@ -130,16 +127,19 @@ fn start_request(
     authority: Authority,
     idempotency_key: Option<String>,
 ) -> Result<StartRequest, Problem> {
-    let by_back_end = matches!(authority, Authority::ApiKey(_));
-    let (email_address, purpose) = (body.email_address.clone(), body.purpose.0);
-    let (redirect_url, locale) =
-        (body.redirect_url.clone(), body.locale.as_deref().and_then(Locale::from_tag));
-    let back_end = back_end_options(body, by_back_end)?;
-    Ok(StartRequest { email_address, purpose, redirect_url, locale, idempotency_key, authority, back_end })
+    Ok(StartRequest {
+        back_end: back_end_options(&body, matches!(authority, Authority::ApiKey(_)))?,
+        email_address: body.email_address,
+        purpose: body.purpose.0,
+        redirect_url: body.redirect_url,
+        locale: body.locale.as_deref().and_then(Locale::from_tag),
+        idempotency_key,
+        authority,
+    })
 }
 
 /// Checks the fields that only a back end may send.
-fn back_end_options(body: StartBody, by_back_end: bool) -> Result<BackEndOptions, Problem> {
+fn back_end_options(body: &StartBody, by_back_end: bool) -> Result<BackEndOptions, Problem> {
     let has_options = body.sub.is_some()
         || body.client.is_some()
         || body.cross_device.is_some()
@@ -164,13 +164,12 @@ fn back_end_options(body: StartBody, by_back_end: bool) -> Result<BackEndOptions
     if ticket && body.redirect_url.is_none() {
         return Err(Problem::invalid("ticket needs a redirect_url: the ticket travels in it."));
     }
-    let EndUser { ip, user_agent } =
-        body.client.map_or(EndUser { ip: None, user_agent: None }, |JsonObject(client)| client);
+    let client = body.client.as_ref().map(|JsonObject(client)| client);
     Ok(BackEndOptions {
         subject,
-        client_ip: ip,
-        client_user_agent: user_agent,
-        cross_device: body.cross_device.map(|policy| policy.0),
+        client_ip: client.and_then(|client| client.ip),
+        client_user_agent: client.and_then(|client| client.user_agent.clone()),
+        cross_device: body.cross_device.as_ref().map(|policy| policy.0),
         undelivered: body.deliver == Some(false),
         ticket,
         expires_in: body.expires_in.map(|seconds| TimeDelta::seconds(seconds.into())),
@@ -188,43 +187,34 @@ struct CodeBody {
 pub(super) async fn code(
     state: Data<HttpState>,
     request: HttpRequest,
-    body: Body,
+    payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let CodeBody { code } = body.json()?;
-    let AuthorizedAttempt(grant) = AuthorizedAttempt::of(&request)?;
+    let CodeBody { code } = Body::read(&request, payload).await?.json()?;
+    let grant = authorized_attempt(&request)?;
     let code = RelayCode::parse(&code).map_err(|_| Problem::invalid("code must be six digits."))?;
-    Ok(attempt_response(&state.attempts.enter_code(&grant, code).await?))
+    Ok(attempt_response(&state.services.attempts.enter_code(&grant, code).await?))
 }
 
 /// `POST /v1/attempts/{id}/resend`
-pub(super) async fn resend(
-    state: Data<HttpState>,
-    AuthorizedAttempt(grant): AuthorizedAttempt,
-    who: RequestIdentity,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn resend(state: Data<HttpState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let (grant, who) = (authorized_attempt(&request)?, RequestIdentity::of(&request)?);
     to_completion(async move {
-        let view = state.attempts.resend(&grant, &who.caller).await?;
+        let view = state.services.attempts.resend(&grant, &who.caller).await?;
         Ok(attempt_response(&view))
     })
     .await?
 }
 
 /// `DELETE /v1/attempts/{id}`
-pub(super) async fn cancel(
-    state: Data<HttpState>,
-    AuthorizedAttempt(grant): AuthorizedAttempt,
-) -> Result<HttpResponse, Problem> {
-    state.attempts.cancel(&grant).await?;
+pub(super) async fn cancel(state: Data<HttpState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    state.services.attempts.cancel(&authorized_attempt(&request)?).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// `POST /v1/attempts/{id}/redeem`
-pub(super) async fn redeem(
-    state: Data<HttpState>,
-    AuthorizedAttempt(grant): AuthorizedAttempt,
-    who: RequestIdentity,
-) -> Result<HttpResponse, Problem> {
-    match state.attempts.redeem(&grant, &who.caller).await? {
+pub(super) async fn redeem(state: Data<HttpState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let (grant, who) = (authorized_attempt(&request)?, RequestIdentity::of(&request)?);
+    match state.services.attempts.redeem(&grant, &who.caller).await? {
         Redeemed::Session(session) => Ok(session_response(&state, &session, &who)),
         Redeemed::EmailProof { email_proof, expires_in, email_address, subject } => {
             let mut response = HttpResponse::Ok();

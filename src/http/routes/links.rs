@@ -1,110 +1,96 @@
 //! `/v/{link_token}`: where the link in the mail leads.
 
-use actix_web::web::{Data, Path};
+use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::flow::{Confirmed, FlowError, OpenedLink, SessionGrant};
+use crate::flow::{Confirmed, FlowError, OpenedLink};
 use crate::http::request::accept::Wants;
 use crate::http::request::body::Body;
 use crate::http::request::identity::RequestIdentity;
 use crate::http::request::page_origin::PageOrigin;
 use crate::http::request::press::Press;
-use crate::http::response::links::{LinkReply, LinkRequest};
+use crate::http::response::links::{LinkOutcome, LinkReply, LinkRequest};
 use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
 use crate::http::task::to_completion;
 use crate::token::Link;
 
 /// `GET|HEAD /v/{link_token}`
-pub(crate) async fn open(
+pub(super) async fn open(
     state: Data<HttpState>,
+    http: HttpRequest,
     token: Path<String>,
-    wants: Wants,
-    who: RequestIdentity,
 ) -> Result<HttpResponse, Problem> {
-    let request = LinkRequest::by_client(token.into_inner(), wants, who);
-    let reply = match state.links.open(&request.token, &request.who.caller).await {
-        Ok(OpenedLink { link, page: Ok(page) }) => LinkReply::Opened(link, page),
-        Ok(OpenedLink { link, page: Err(error) }) => LinkReply::Refused(Some(link), error.into()),
-        Err(error) => LinkReply::Refused(None, error.into()),
-    };
-    reply.respond(&state, &request)
+    let who = RequestIdentity::of(&http)?;
+    let request = LinkRequest::by_client(token.into_inner(), Wants::of(&http), who);
+    let opened = state.services.links.open(&request.token, &request.who.caller).await;
+    let reply =
+        opened.map(|OpenedLink { link, page }| LinkReply::new(link, None, page.map(LinkOutcome::Opened)));
+    request.respond(&state, reply)
 }
 
 /// `POST /v/{link_token}`
-pub(crate) async fn decide(
+pub(super) async fn decide(
     state: Data<HttpState>,
+    http: HttpRequest,
     token: Path<String>,
-    wants: Wants,
-    who: RequestIdentity,
-    origin: PageOrigin,
-    body: Body,
+    payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    let who = RequestIdentity::of(&http)?;
+    let body = Body::read(&http, payload).await?;
     let press: Press = body.json_or_form()?;
     // By the body, not by `Accept`: a foreign page can send a form with any `Accept`.
-    origin.may_decide(body.is_json())?;
-    let wants = if body.is_json() { Wants::Json } else { wants };
+    PageOrigin::of(&http).may_decide(body.is_json())?;
+    let wants = if body.is_json() { Wants::Json } else { Wants::of(&http) };
     let request = LinkRequest { token: token.into_inner(), wants, who, new_client: None };
     to_completion(async move {
-        let reply = match state.links.read(&request.token) {
-            Ok(link) => take_decision(&state, &request, link, press).await,
-            Err(error) => LinkReply::Refused(None, error.into()),
+        let reply = async {
+            let link = state.services.links.read(&request.token)?;
+            let outcome = take_decision(&state, &request, &link, &press).await;
+            Ok(LinkReply::new(link, Some(press), outcome))
         };
-        reply.respond(&state, &request)
+        request.respond(&state, reply.await)
     })
     .await?
 }
 
-async fn take_decision(state: &HttpState, request: &LinkRequest, link: Link, press: Press) -> LinkReply {
-    let caller = &request.who.caller;
-    let decided = async {
-        let confirmed = state.links.decide(&link, press.decision.0, &press.confirmation, caller).await?;
-        let session = session_for_header(state, request, &confirmed).await?;
-        Ok::<_, FlowError>((confirmed, session))
-    };
-    match decided.await {
-        Ok((confirmed, session)) => LinkReply::Decided { link, confirmed, press, session },
-        Err(error) => LinkReply::Undecided(link, press, error.into()),
-    }
-}
-
-/// The whole session of an opener that keeps no cookies and asked for JSON.
-async fn session_for_header(
+async fn take_decision(
     state: &HttpState,
     request: &LinkRequest,
-    confirmed: &Confirmed,
-) -> Result<Option<SessionGrant>, FlowError> {
-    match confirmed {
+    link: &Link,
+    press: &Press,
+) -> Result<LinkOutcome, FlowError> {
+    let caller = &request.who.caller;
+    let confirmed = state.services.links.decide(link, press.decision.0, &press.confirmation, caller).await?;
+    // An opener that keeps no cookies and asked for JSON gets the whole session.
+    let session = match &confirmed {
         Confirmed::Verified { opener_session: Some(here), .. }
             if request.who.by_header && request.wants == Wants::Json =>
         {
-            state.sessions.sign_in(here.identity.clone(), &request.who.caller).await.map(Some)
+            Some(state.services.sessions.sign_in(here.identity.clone(), caller).await?)
         }
-        _ => Ok(None),
-    }
+        _ => None,
+    };
+    Ok(LinkOutcome::Decided(confirmed, session))
 }
 
 /// `POST /v/{link_token}/reissue`
-pub(crate) async fn reissue(
+pub(super) async fn reissue(
     state: Data<HttpState>,
     http: HttpRequest,
     token: Path<String>,
-    wants: Wants,
-    who: RequestIdentity,
-    origin: PageOrigin,
 ) -> Result<HttpResponse, Problem> {
-    origin.may_decide(wants == Wants::Json)?;
+    let (who, wants) = (RequestIdentity::of(&http)?, Wants::of(&http));
+    PageOrigin::of(&http).may_decide(wants == Wants::Json)?;
     // The opener may become the requester of a new attempt.
-    let request = LinkRequest::by_client(token.into_inner(), wants, who.with_user_agent(&http));
+    let request = LinkRequest::by_client(token.into_inner(), wants, who);
     to_completion(async move {
-        let reply = match state.links.read(&request.token) {
-            Ok(link) => match state.links.reissue(&link, &request.who.caller).await {
-                Ok(reissued) => LinkReply::Reissued(link, reissued),
-                Err(error) => LinkReply::Refused(Some(link), error.into()),
-            },
-            Err(error) => LinkReply::Refused(None, error.into()),
+        let reply = async {
+            let link = state.services.links.read(&request.token)?;
+            let reissued = state.services.links.reissue(&link, &request.who.caller).await;
+            Ok(LinkReply::new(link, None, reissued.map(LinkOutcome::Reissued)))
         };
-        reply.respond(&state, &request)
+        request.respond(&state, reply.await)
     })
     .await?
 }

@@ -1,4 +1,4 @@
-//! The handlers, one file for each group of routes, and the table that leads to them.
+//! The route table, and the handlers: one file for each group of routes.
 
 mod admin;
 mod attempts;

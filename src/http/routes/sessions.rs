@@ -1,16 +1,17 @@
 //! `/v1/session` and `/v1/tickets`: sessions after sign-in.
 
-use actix_web::web::Data;
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use chrono::TimeDelta;
 use serde::Deserialize;
 
-use crate::http::request::authority::ApiKeyHolder;
+use crate::http::request::authority::check_api_key;
 use crate::http::request::body::Body;
 use crate::http::request::headers::cookie;
 use crate::http::request::identity::RequestIdentity;
 use crate::http::request::page_origin::PageOrigin;
 use crate::http::response::problem::Problem;
-use crate::http::response::session::SessionJson;
+use crate::http::response::session::{current_session, granted_session};
 use crate::http::state::HttpState;
 
 /// The body with a ticket.
@@ -24,23 +25,20 @@ struct TicketBody {
 pub(super) async fn redeem_ticket(
     state: Data<HttpState>,
     request: HttpRequest,
-    body: Body,
+    payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let TicketBody { ticket } = body.json()?;
-    ApiKeyHolder::check(&request)?;
-    let session = state.sessions.redeem_ticket(&ticket).await?;
-    Ok(HttpResponse::Ok().json(SessionJson::granted(&session, false)))
+    let TicketBody { ticket } = Body::read(&request, payload).await?.json()?;
+    check_api_key(&request)?;
+    let session = state.services.sessions.redeem_ticket(&ticket).await?;
+    Ok(HttpResponse::Ok().json(granted_session(&session, false)))
 }
 
 /// `GET /v1/session`
-pub(super) async fn read(
-    state: Data<HttpState>,
-    request: HttpRequest,
-    who: RequestIdentity,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn read(state: Data<HttpState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let who = RequestIdentity::of(&request)?;
     let renewal = cookie(&request, &state.cookies.session);
-    let session = state.sessions.current(renewal, &who.caller).await?;
-    Ok(HttpResponse::Ok().json(SessionJson::from(&session)))
+    let session = state.services.sessions.current(renewal, &who.caller).await?;
+    Ok(HttpResponse::Ok().json(current_session(&session)))
 }
 
 /// The body of clients without cookies.
@@ -54,30 +52,30 @@ struct RenewalBody {
 pub(super) async fn token(
     state: Data<HttpState>,
     request: HttpRequest,
-    who: RequestIdentity,
-    body: Body,
+    payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let in_body: Option<RenewalBody> = body.optional_json()?;
+    let who = RequestIdentity::of(&request)?;
+    let in_body: Option<RenewalBody> = Body::read(&request, payload).await?.optional_json()?;
     let renewal = in_body.as_ref().map(|body| body.renewal_token.as_str());
     let renewal = renewal.or_else(|| cookie(&request, &state.cookies.session));
-    let session = state.sessions.renew(renewal, &who.caller).await?;
-    Ok(HttpResponse::Ok().json(SessionJson::granted(&session, false)))
+    let session = state.services.sessions.renew(renewal, &who.caller).await?;
+    Ok(HttpResponse::Ok().json(granted_session(&session, false)))
 }
 
 /// `DELETE /v1/session`
 pub(super) async fn sign_out(
     state: Data<HttpState>,
     request: HttpRequest,
-    who: RequestIdentity,
-    origin: PageOrigin,
-    body: Body,
+    payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let in_body: Option<RenewalBody> = body.optional_json()?;
-    let renewal = match &in_body {
-        Some(body) => Some(body.renewal_token.as_str()),
-        None => cookie(&request, &state.cookies.session)
-            .map_or(Ok(None), |renewal| origin.may_use_cookies().map(|()| Some(renewal)))?,
-    };
-    state.sessions.sign_out(renewal, &who.caller).await?;
-    Ok(HttpResponse::NoContent().append_header(state.cookies.without_session()).finish())
+    let who = RequestIdentity::of(&request)?;
+    let in_body: Option<RenewalBody> = Body::read(&request, payload).await?.optional_json()?;
+    let in_cookie = cookie(&request, &state.cookies.session);
+    if in_body.is_none() && in_cookie.is_some() {
+        PageOrigin::of(&request).may_use_cookies()?;
+    }
+    let renewal = in_body.as_ref().map(|body| body.renewal_token.as_str()).or(in_cookie);
+    state.services.sessions.sign_out(renewal, &who.caller).await?;
+    let ended = state.cookies.for_session("", TimeDelta::zero());
+    Ok(HttpResponse::NoContent().append_header(ended).finish())
 }

@@ -1,15 +1,18 @@
 //! An attempt as its requester sees it: now, when it changes, or as a stream of its changes.
 
+use std::future::ready;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::web::{Bytes, Data};
+use actix_web::web::{Bytes, Data, Query};
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
+use futures_util::{StreamExt as _, stream};
+use serde::Deserialize;
 
 use crate::domain::attempt::Status;
-use crate::flow::{AttemptView, FlowError};
+use crate::flow::AttemptView;
 use crate::http::connection::parking;
-use crate::http::request::authority::AuthorizedAttempt;
+use crate::http::request::authority::authorized_attempt;
 use crate::http::response::attempt::attempt_response;
 use crate::http::response::problem::Problem;
 use crate::http::state::HttpState;
@@ -20,7 +23,8 @@ const MAX_WAIT: u64 = 30;
 /// How often an event stream sends a comment, so that proxies keep it open.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// `GET /v1/attempts/{id}`. A service and not a handler: handlers keep the headers of the request while it waits, 6 KiB each.
+/// `GET /v1/attempts/{id}`. A service and not a handler, since a handler would keep the headers
+/// of the request, 6 KiB, while it waits.
 pub(super) async fn read(request: ServiceRequest) -> Result<ServiceResponse, Error> {
     let response = match parking::response(&request) {
         Some(response) => response,
@@ -30,59 +34,43 @@ pub(super) async fn read(request: ServiceRequest) -> Result<ServiceResponse, Err
 }
 
 async fn status_or_wait(request: &ServiceRequest) -> Result<HttpResponse, Problem> {
-    let AuthorizedAttempt(grant) = AuthorizedAttempt::of(request.request())?;
+    let grant = authorized_attempt(request.request())?;
     let (wait, seen) = wait_parameters(request.request())?;
-    let attempts = HttpState::of(request.request()).attempts.clone();
+    let attempts = HttpState::of(request.request()).services.attempts.clone();
     if wait.is_zero() {
         return Ok(attempt_response(&attempts.status(&grant).await?));
     }
-    let response = async move { respond(attempts.wait(&grant, seen, wait).await) };
+    let response = async move {
+        let view = attempts.wait(&grant, seen, wait).await;
+        view.map_or_else(|error| Problem::from(error).error_response(), |view| attempt_response(&view))
+    };
     Ok(parking::wait(request, response).await)
 }
 
-fn respond(view: Result<AttemptView, FlowError>) -> HttpResponse {
-    match view {
-        Ok(view) => attempt_response(&view),
-        Err(error) => Problem::from(error).error_response(),
-    }
-}
-
 /// `GET /v1/attempts/{id}/events`
-pub(super) async fn events(
-    state: Data<HttpState>,
-    AuthorizedAttempt(grant): AuthorizedAttempt,
-) -> Result<HttpResponse, Problem> {
-    let first = state.attempts.status(&grant).await?;
-    let stream = futures_util::stream::unfold(Next::Send(first), move |next| {
-        let (attempts, grant) = (state.attempts.clone(), grant.clone());
+pub(super) async fn events(state: Data<HttpState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let grant = authorized_attempt(&request)?;
+    let first = state.services.attempts.status(&grant).await?;
+    let events = stream::once(ready(event(&first)));
+    let later = stream::unfold(first.status, move |seen| {
+        let (attempts, grant) = (state.services.attempts.clone(), grant.clone());
         async move {
-            let (seen, text) = match next {
-                Next::End => return None,
-                Next::Send(view) => (view.status, event(&view)),
-                Next::Wait(seen) => {
-                    let begun = Instant::now();
-                    match attempts.wait(&grant, seen, HEARTBEAT).await {
-                        Ok(view) if view.status != seen => (view.status, event(&view)),
-                        Ok(_) if begun.elapsed() >= HEARTBEAT => (seen, ": still waiting\n\n".to_owned()),
-                        // Too early: this replica drains, or too many wait. The client reconnects.
-                        Ok(_) | Err(_) => return None,
-                    }
-                }
-            };
-            let next = if seen.is_over() { Next::End } else { Next::Wait(seen) };
-            Some((Ok::<_, Error>(Bytes::from(text)), next))
+            if seen.is_over() {
+                return None;
+            }
+            let begun = Instant::now();
+            match attempts.wait(&grant, seen, HEARTBEAT).await {
+                Ok(view) if view.status != seen => Some((event(&view), view.status)),
+                Ok(_) if begun.elapsed() >= HEARTBEAT => Some((": still waiting\n\n".to_owned(), seen)),
+                // Too early: this replica drains, or too many wait. The client reconnects.
+                Ok(_) | Err(_) => None,
+            }
         }
     });
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("x-accel-buffering", "no"))
-        .streaming(stream))
-}
-
-enum Next {
-    Send(AttemptView),
-    Wait(Status),
-    End,
+        .streaming(events.chain(later).map(|text| Ok::<_, Error>(Bytes::from(text)))))
 }
 
 fn event(view: &AttemptView) -> String {
@@ -90,24 +78,20 @@ fn event(view: &AttemptView) -> String {
     format!("event: status\ndata: {data}\n\n")
 }
 
-/// How long to wait (`?wait=`, or `Prefer: wait=` of RFC 7240, section 4.3), and for another status than which.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WaitParameters {
+    wait: Option<u64>,
+    seen: Option<Status>,
+}
+
+/// How long to wait (`?wait=`, or `Prefer: wait=` of RFC 7240, section 4.3), and the status that the client has seen.
 fn wait_parameters(request: &HttpRequest) -> Result<(Duration, Status), Problem> {
-    let mut wait = None;
-    let mut seen = None;
-    for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
-        match &*name {
-            "wait" if wait.is_none() => {
-                let seconds = value.parse();
-                wait = Some(seconds.map_err(|_| Problem::invalid("wait must be a number of seconds."))?);
-            }
-            "seen" if seen.is_none() => {
-                let status = Status::ALL.into_iter().find(|status| status.as_str() == value);
-                seen = Some(status.ok_or_else(|| Problem::invalid("seen must be a status."))?);
-            }
-            _ => return Err(Problem::invalid("The query may have wait and seen, each once.")),
-        }
-    }
-    let seconds: u64 = wait.or_else(|| preferred_wait(request)).unwrap_or(0);
+    let parameters = Query::<WaitParameters>::from_query(request.query_string());
+    let Query(WaitParameters { wait, seen }) = parameters.map_err(|_| {
+        Problem::invalid("The query may have wait (a number of seconds) and seen (a status), each once.")
+    })?;
+    let seconds = wait.or_else(|| preferred_wait(request)).unwrap_or(0);
     Ok((Duration::from_secs(seconds.min(MAX_WAIT)), seen.unwrap_or(Status::Pending)))
 }
 

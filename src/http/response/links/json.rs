@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::redirect::redirect_url;
 use crate::flow::{Confirmed, LinkPage, Reissued, SessionGrant};
-use crate::http::response::session::SessionJson;
+use crate::http::response::session::granted_session;
 use crate::http::state::HttpState;
 use crate::token::Link;
 
@@ -19,7 +19,7 @@ pub(super) fn opened(state: &HttpState, link: &Link, page: &LinkPage) -> HttpRes
         "requested_at": link.issued_at,
         "expires_at": link.expires_at,
         "requested_from": link.particulars.browser,
-        "application": state.app_name,
+        "application": state.settings.app_name,
         "opener": page.opener,
         "confirm": page.confirm,
         "sign_in_here": page.sign_in_here,
@@ -54,7 +54,7 @@ pub(super) fn decided(
         }
     }
     if let Some(session) = session {
-        body["session"] = json!(SessionJson::granted(session, true));
+        body["session"] = granted_session(session, true);
     }
     HttpResponse::Ok().json(body)
 }

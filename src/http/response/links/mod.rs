@@ -6,4 +6,4 @@ mod redirect;
 mod reply;
 
 pub(crate) use self::page::opened as opened_page;
-pub(crate) use self::reply::{LinkReply, LinkRequest};
+pub(crate) use self::reply::{LinkOutcome, LinkReply, LinkRequest};

@@ -10,7 +10,7 @@ use crate::domain::attempt::SignedIn;
 use crate::domain::locale::TimeStyle;
 use crate::domain::policy::{Confirm, Purpose};
 use crate::flow::{Confirmed, LinkPage};
-use crate::http::pages::{CspPolicy, Forms, Scripts};
+use crate::http::pages::{NO_FORMS, OWN_FORMS};
 use crate::http::request::press::Press;
 use crate::http::response::codes::{Code, NewLink};
 use crate::http::response::problem::Problem;
@@ -19,31 +19,35 @@ use crate::token::Link;
 
 /// The page of a link that works.
 pub(crate) fn opened(state: &HttpState, link: &Link, page: &LinkPage) -> HttpResponse {
-    let automatic = page.confirm == Confirm::Automatic;
-    let policy = CspPolicy {
-        scripts: if automatic { Scripts::Inline } else { Scripts::None },
-        ..forms_policy(state, link)
-    };
+    let mut policy = forms_policy(state, link);
+    if page.confirm == Confirm::Automatic {
+        policy += &state.pages.script_policy;
+    }
     let mismatch = (page.confirm == Confirm::Mismatch).then_some(Code::ClientMismatch);
     let values = context! {
         confirm => Value::from(Serde(page.confirm)),
         sign_in_here => page.sign_in_here,
         ticket => link.particulars.ticket,
         confirmation => page.confirmation.as_str(),
-        continue_url => mismatch.and_then(|code| continue_url(state, link, code.redirect_status())),
+        continue_url => mismatch.and_then(|code| continue_url(state, link, code.row().redirect_status)),
         ..facts(link)
     };
     state.pages.page(StatusCode::OK, "link.html", link.particulars.locale, &policy, values)
 }
 
-/// The page after a decision, where no redirect URL leads on.
-pub(super) fn decided(state: &HttpState, link: &Link, confirmed: &Confirmed, press: &Press) -> HttpResponse {
+/// The page after a decision, for a link without a redirect URL.
+pub(super) fn decided(
+    state: &HttpState,
+    link: &Link,
+    confirmed: &Confirmed,
+    press: Option<&Press>,
+) -> HttpResponse {
     let locale = link.particulars.locale;
     let outcome = match confirmed {
         Confirmed::AwaitingCode { code, sign_in_here } => {
             let values = context! {
                 relay_code => code.expose(),
-                confirmation => press.confirmation.as_str(),
+                confirmation => press.map(|press| press.confirmation.as_str()),
                 sign_in_here,
                 ..facts(link)
             };
@@ -58,7 +62,7 @@ pub(super) fn decided(state: &HttpState, link: &Link, confirmed: &Confirmed, pre
     done(state, link, outcome)
 }
 
-/// The page after a decision that may succeed in a moment: it repeats the decision at the press of a button.
+/// The page after a decision that may succeed in a moment. Its button repeats the decision.
 pub(super) fn undecided(state: &HttpState, link: &Link, press: &Press, problem: &Problem) -> HttpResponse {
     let values = context! {
         retry => true,
@@ -68,30 +72,26 @@ pub(super) fn undecided(state: &HttpState, link: &Link, press: &Press, problem: 
     state.pages.problem_with(problem, link.particulars.locale, &forms_policy(state, link), values)
 }
 
-/// The page after "Send me a new link".
-pub(super) fn reissued(state: &HttpState, link: &Link) -> HttpResponse {
-    done(state, link, "reissued")
-}
-
-/// The page of a link that does not work, with the ways on that there are.
+/// The page of a link that does not work. It offers a new link and the way back to the application where possible.
 pub(super) fn refused(state: &HttpState, link: &Link, token: &str, problem: &Problem) -> HttpResponse {
-    let new_link = match problem.code.new_link() {
+    let new_link = match problem.code.row().new_link {
         NewLink::Always => true,
-        NewLink::IfPossible => state.links.may_start_over(link),
+        NewLink::IfPossible => state.services.links.may_start_over(link),
         NewLink::Never => false,
     };
     let values = context! {
         reissue => new_link,
         reissue_url => format!("/v/{token}/reissue"),
-        continue_url => continue_url(state, link, problem.code.redirect_status()),
+        continue_url => continue_url(state, link, problem.code.row().redirect_status),
     };
     state.pages.problem_with(problem, link.particulars.locale, &forms_policy(state, link), values)
 }
 
-fn done(state: &HttpState, link: &Link, outcome: &str) -> HttpResponse {
+/// The page after the last step here: the texts of this outcome.
+pub(super) fn done(state: &HttpState, link: &Link, outcome: &str) -> HttpResponse {
     let values = context! { outcome, ..facts(link) };
     let locale = link.particulars.locale;
-    state.pages.page(StatusCode::OK, "done.html", locale, &CspPolicy::default(), values)
+    state.pages.page(StatusCode::OK, "done.html", locale, NO_FORMS, values)
 }
 
 /// The facts that every page about a link shows.
@@ -106,8 +106,9 @@ fn facts(link: &Link) -> Value {
     }
 }
 
-/// The forms of a link's page lead to this server, which may redirect to the application.
-fn forms_policy(state: &HttpState, link: &Link) -> CspPolicy {
-    let forms = state.links.redirect_of(link).map_or(Forms::Own, |url| Forms::OwnAnd(url.origin()));
-    CspPolicy { forms, ..CspPolicy::default() }
+/// The forms of a link's page lead to this server, which may redirect to the application: Chromium applies `form-action`
+/// to redirects, too.
+fn forms_policy(state: &HttpState, link: &Link) -> String {
+    let origin = state.services.links.redirect_of(link).map(|url| format!(" {}", url.origin()));
+    OWN_FORMS.to_owned() + &origin.unwrap_or_default()
 }

@@ -1,10 +1,10 @@
-//! Where a link leads: the redirect URL, with the outcome in its query.
+//! The redirect URL of a link, with the outcome in its query.
 
 use crate::flow::Confirmed;
 use crate::http::state::HttpState;
 use crate::token::Link;
 
-/// Where a decision that was taken leads: the redirect URL with its outcome.
+/// The redirect URL with the outcome of this decision.
 pub(super) fn redirect_url(state: &HttpState, link: &Link, confirmed: &Confirmed) -> Option<String> {
     let (status, session, ticket) = match confirmed {
         Confirmed::Verified { session, ticket, .. } => ("verified", *session, ticket.as_deref()),
@@ -15,10 +15,10 @@ pub(super) fn redirect_url(state: &HttpState, link: &Link, confirmed: &Confirmed
     let mut parameters = vec![("__linkgate_status", status)];
     parameters.extend(session.as_deref().map(|session| ("__linkgate_session", session)));
     parameters.extend(ticket.map(|ticket| ("__linkgate_ticket", ticket)));
-    Some(state.links.redirect_of(link)?.with_params(&parameters))
+    Some(state.services.links.redirect_of(link)?.with_params(&parameters))
 }
 
-/// Where a link leads that did not work: the redirect URL with this status.
+/// The redirect URL with the status of a link that did not work.
 pub(super) fn continue_url(state: &HttpState, link: &Link, status: Option<&str>) -> Option<String> {
-    Some(state.links.redirect_of(link)?.with_params(&[("__linkgate_status", status?)]))
+    Some(state.services.links.redirect_of(link)?.with_params(&[("__linkgate_status", status?)]))
 }
