@@ -6,6 +6,12 @@ use chrono::{DateTime, Utc};
 /// 1 January 9000. Expiry times beyond it still fall before the year 10,000, which four-digit years need.
 const LATEST: DateTime<Utc> = DateTime::from_timestamp(221_845_392_000, 0).expect("a date");
 
+/// Clamps to the times that tokens, ids and mails can represent: a wrong system clock must not make requests panic.
+#[must_use]
+pub fn clamped(shown: DateTime<Utc>) -> DateTime<Utc> {
+    shown.clamp(DateTime::UNIX_EPOCH, LATEST)
+}
+
 /// A source of the current time, and of sleep by that time.
 #[async_trait]
 pub trait Clock: Send + Sync {
@@ -25,8 +31,7 @@ impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
         let shown = Utc::now();
-        // Clamped to the times that tokens, ids and mails can represent: a wrong system clock must not make requests panic.
-        shown.clamp(DateTime::UNIX_EPOCH, LATEST)
+        clamped(shown)
     }
 
     async fn sleep_until(&self, instant: DateTime<Utc>) {

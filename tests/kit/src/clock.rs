@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use linkgate::clock::Clock;
+use linkgate::clock::{Clock, clamped};
 use tokio::sync::watch;
 
 /// Clones show the same time.
@@ -25,11 +25,11 @@ impl ManualClock {
 #[async_trait::async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
-        *self.0.borrow()
+        clamped(*self.0.borrow())
     }
 
     async fn sleep_until(&self, instant: DateTime<Utc>) {
         // `self` holds the sender, so waiting cannot fail.
-        let _ = self.0.subscribe().wait_for(|now| *now >= instant).await;
+        let _ = self.0.subscribe().wait_for(|now| clamped(*now) >= instant).await;
     }
 }
