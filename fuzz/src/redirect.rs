@@ -74,7 +74,6 @@ fn rules(entry: &str) {
 fn against(list: &RedirectAllowList, entries: &[&str], input: &str) {
     let Ok(allowed) = list.check(input) else { return };
     assert_eq!(allowed.as_str(), input, "an allowed URL has changed");
-    assert_eq!(allowed.to_string(), input);
     assert!(
         input.len() <= 2048 && input.bytes().all(|b| b.is_ascii_graphic()) && !input.contains(['\\', '#'])
     );

@@ -28,11 +28,7 @@ pub enum InvalidOrigin {
 
 /// The origin at which people and applications reach linkgate, without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PublicUrl {
-    origin: String,
-    host: String,
-    is_https: bool,
-}
+pub struct PublicUrl(Url);
 
 impl PublicUrl {
     /// Parses an origin: https, or http on localhost, `*.localhost`, 127.0.0.0/8 and `[::1]`. One trailing slash is
@@ -42,31 +38,30 @@ impl PublicUrl {
     /// [`InvalidOrigin`] for anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidOrigin> {
         let url = parse_origin(text)?;
-        let is_https = url.scheme() == "https";
-        let host = url.host().ok_or(InvalidOrigin::NotHttp)?;
-        if !is_https && !is_this_machine(&host) {
-            return Err(InvalidOrigin::Insecure);
+        if url.scheme() == "https" || url.host().is_some_and(|host| is_this_machine(&host)) {
+            Ok(Self(url))
+        } else {
+            Err(InvalidOrigin::Insecure)
         }
-        Ok(Self { origin: url.origin().ascii_serialization(), host: host.to_string(), is_https })
     }
 
     /// The origin without a trailing slash, as in the `Origin` header of linkgate's own pages. Append a path that begins
     /// with a slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.origin
+        self.0.as_str().trim_end_matches('/')
     }
 
     /// The host without the port; an IPv6 address is in brackets.
     #[must_use]
     pub fn host(&self) -> &str {
-        &self.host
+        self.0.host_str().unwrap_or_default()
     }
 
     /// Whether the scheme is https.
     #[must_use]
-    pub const fn is_https(&self) -> bool {
-        self.is_https
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
     }
 }
 

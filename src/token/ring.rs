@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aws_lc_rs::aead::{AES_256_GCM_SIV, LessSafeKey, UnboundKey};
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use base64::Engine as _;
@@ -25,14 +25,6 @@ use crate::domain::keys::{KeyEntry, KeyringEntries, SessionAlg};
 #[derive(thiserror::Error, Debug, Clone, Copy)]
 #[error("no keys can be derived from this secret; make a fresh one with `linkgate keys new`")]
 pub struct UnusableKey;
-
-struct Len32;
-
-impl KeyType for Len32 {
-    fn len(&self) -> usize {
-        32
-    }
-}
 
 /// How one key of the ring signs the tokens of one type.
 pub(super) struct Signer {
@@ -93,7 +85,7 @@ impl RingKey {
 
 fn expand(prk: &Prk, info: &[&[u8]]) -> Option<Zeroizing<[u8; 32]>> {
     let mut key = Zeroizing::new([0; 32]);
-    prk.expand(info, Len32).ok()?.fill(&mut *key).ok()?;
+    prk.expand(info, HKDF_SHA256).ok()?.fill(&mut *key).ok()?;
     Some(key)
 }
 

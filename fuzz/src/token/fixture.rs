@@ -20,7 +20,7 @@ static SMITH: LazyLock<Smith> = LazyLock::new(tokens::smith);
 static MINTED: LazyLock<[String; 6]> = LazyLock::new(|| TokenType::ALL.map(mint));
 
 static PUBLISHED: LazyLock<Vec<u8>> =
-    LazyLock::new(|| decode(TOKENS.jwks()["keys"][0]["x"].as_str().unwrap_or_default()));
+    LazyLock::new(|| decode(tokens::jwks(&TOKENS)["keys"][0]["x"].as_str().unwrap_or_default()));
 
 /// The time of every check.
 #[must_use]
