@@ -1,4 +1,4 @@
-//! A back end that checks session tokens: says whose the token on its command line is.
+//! Checks session tokens as a back end does: prints the subject and the email address of the token on its command line.
 
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
@@ -15,7 +15,7 @@ fn check(token: &str, keys: &JwkSet, linkgate: &str) -> Result<Claims, Box<dyn s
     if header.typ.as_deref() != Some("at+jwt") {
         return Err("not a session token".into());
     }
-    let key = header.kid.and_then(|kid| keys.find(&kid)).ok_or("an unknown key")?;
+    let key = header.kid.and_then(|kid| keys.find(&kid)).ok_or("unknown key")?;
     let mut rules = Validation::new(match header.alg {
         Algorithm::ES256 => Algorithm::ES256,
         _ => Algorithm::EdDSA,
@@ -31,7 +31,7 @@ fn check(token: &str, keys: &JwkSet, linkgate: &str) -> Result<Claims, Box<dyn s
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let linkgate = std::env::var("LINKGATE").unwrap_or_else(|_| "http://127.0.0.1:8080".to_owned());
     let token = std::env::args().nth(1).ok_or("usage: session_token <token>")?;
-    // In a server: keep them, and fetch them anew for an unknown key, at most once a minute.
+    // A server caches the keys, and fetches them again for an unknown `kid`, at most once a minute.
     let keys = reqwest::get(format!("{linkgate}/.well-known/jwks.json")).await?.json::<JwkSet>().await?;
     let claims = check(&token, &keys, &linkgate)?;
     println!("{} {}", claims.sub, claims.email);

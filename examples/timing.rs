@@ -1,15 +1,16 @@
-//! Does a clock tell what the answers do not? Measures how long starts and refused tokens take, in interleaved samples,
-//! and compares them by the Mann-Whitney U test.
+//! Do response times reveal what the responses hide? Measures how long starts and rejected tokens take, in interleaved
+//! samples, and compares them with the Mann-Whitney U test.
 //!
 //! `cargo run --release --example timing [samples]` (300 of each by default) on a quiet machine, with `redis-server` in
-//! `PATH`. `p` is the chance of so great a difference where there is none; `A` the chance that a sample of the first kind
-//! takes longer than one of the second (0.5: neither; RFC 8725 asks for nothing here, and a network between adds its
-//! noise to both). Small `p` with `A` near 0.5 is a difference that takes many samples to see.
+//! `PATH`. `p` is the probability of a difference at least this large if both kinds take equally long. `A` is the
+//! probability that a sample of the first kind takes longer than one of the second (0.5: no difference). A small `p`
+//! with `A` near 0.5 is a difference that an attacker needs many samples to see, and more over a network, which adds
+//! noise. RFC 8725 sets no requirement here.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a measurement that cannot go on ends"
+    reason = "a measurement that cannot continue fails"
 )]
 
 use std::collections::BTreeMap;
@@ -26,14 +27,14 @@ use test_kit::smtp::{Mode, Sink};
 
 const SECRET: &str = "requester-secret-0123456789";
 
-/// Durations in microseconds, by what was asked.
+/// Durations in microseconds, by kind of request.
 type Samples = BTreeMap<&'static str, Vec<f64>>;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let rounds = std::env::args().nth(1).map_or(300, |text| text.parse().unwrap());
     for latency in [Duration::ZERO, Duration::from_millis(10)] {
-        println!("\nPOST /v1/attempts, with a relay that takes {latency:?} a reply");
+        println!("\nPOST /v1/attempts, with a relay that takes {latency:?} per reply");
         let samples = starts(rounds, latency).await;
         report(
             &samples,
@@ -67,7 +68,8 @@ async fn main() {
     );
 }
 
-/// A server over a Redis of its own, which lives as long as the process; limits off, where it knows them.
+/// Starts linkgate with its own Redis, which runs until the process exits.
+/// Rate limits that a setting can disable are off.
 async fn app(mail_url: &str) -> TestApp {
     let redis = Box::leak(Box::new(RedisServer::start()));
     let url = redis.url();
@@ -80,7 +82,7 @@ async fn app(mail_url: &str) -> TestApp {
     app
 }
 
-/// A client in a network and with a secret of its own, so that no limit is met.
+/// A client with its own network and secret, so that requests stay below the rate limits.
 fn somebody(app: &TestApp, number: usize) -> Client {
     app.script_at(&format!("{SECRET}{number}"), &format!("10.{}.{}.7", number / 250, number % 250))
 }
@@ -93,7 +95,7 @@ async fn took(request: RequestBuilder, status: u16) -> f64 {
     took
 }
 
-/// The numbers below this one in an order of chance: what came before must not be the same each time.
+/// The numbers from 0 to `count - 1` in random order, so that no kind of request always follows the same one.
 fn shuffled(count: usize) -> Vec<usize> {
     let mut order: Vec<(u64, usize)> = (0..count)
         .map(|number| {
@@ -111,7 +113,7 @@ async fn starts(rounds: usize, latency: Duration) -> Samples {
     let proxy = Proxy::start(sink.address().port());
     let app = app(&format!("smtp://localhost:{}", proxy.port())).await;
     let body = |email: &str| json!({ "email_address": email, "purpose": "sign_in" });
-    // People who have signed in before, each with an address of their own.
+    // People who have signed in before, each with their own address.
     for number in 0..rounds {
         let person = somebody(&app, number);
         let email = format!("person{number}@example.com");
@@ -127,7 +129,7 @@ async fn starts(rounds: usize, latency: Duration) -> Samples {
         proxy.set(Wire::Delay(latency));
     }
     let mut samples = Samples::new();
-    // Not counted: connections are made, and what is usual is learnt.
+    // Warm-up, not counted: opens connections, and lets the service learn the relay's usual pace.
     for number in 0..20 {
         let somebody = somebody(&app, 20_000 + number);
         took(somebody.post("/v1/attempts").json(&body(&format!("warm{number}@example.com"))), 201).await;
@@ -141,7 +143,7 @@ async fn starts(rounds: usize, latency: Duration) -> Samples {
             };
             sink.set_mode(if kind == "rejected" { Mode::RejectRecipient } else { Mode::Accept });
             let client = somebody(&app, 30_000 + round * 3 + turn);
-            // Its connection stands before the clock runs.
+            // Opens the connection before the measured request.
             answer(client.get("/.well-known/jwks.json")).await;
             samples
                 .entry(kind)
@@ -152,7 +154,8 @@ async fn starts(rounds: usize, latency: Duration) -> Samples {
     samples
 }
 
-/// Changes a character of the signature that stands for whole bits.
+/// Changes the first or the last but one character of the signature. The last one would not do: some of its bits are
+/// padding.
 fn flipped(token: &str, first: bool) -> String {
     let signature = token.rfind('.').unwrap() + 1;
     let at = if first { signature } else { token.len() - 2 };
@@ -160,7 +163,7 @@ fn flipped(token: &str, first: bool) -> String {
     format!("{}{other}{}", &token[..at], &token[at + 1..])
 }
 
-/// The token under a header of our choice, signed by nobody.
+/// The token with an unknown `kid` in its header; the signature is invalid.
 fn with_kid(token: &str, typ: &str) -> String {
     use base64::Engine as _;
     let header = json!({ "typ": typ, "alg": "HS256", "kid": "none" }).to_string();
@@ -168,7 +171,7 @@ fn with_kid(token: &str, typ: &str) -> String {
     format!("{header}.{}", token.split_once('.').unwrap().1)
 }
 
-/// The same claims, signed with a key of our own.
+/// The same claims, signed with another key.
 fn foreign(token: &str) -> String {
     use base64::Engine as _;
     let body = token.rsplit_once('.').unwrap().0;
@@ -259,8 +262,8 @@ fn report(samples: &Samples, pairs: &[(&str, &str)]) {
     }
 }
 
-/// The chance that a sample of the first kind is greater than one of the second, and how likely so great a departure
-/// from one half is by chance (normal approximation with correction for ties, two-sided).
+/// `A` and `p` as in the module's documentation: the probability that a sample of the first kind is greater than one of
+/// the second, and the two-sided p-value (normal approximation with correction for ties).
 #[expect(clippy::cast_precision_loss, reason = "counts of samples are small")]
 fn mann_whitney(one: &[f64], other: &[f64]) -> (f64, f64) {
     let mut all: Vec<(f64, bool)> =
@@ -269,7 +272,7 @@ fn mann_whitney(one: &[f64], other: &[f64]) -> (f64, f64) {
     let (mut rank_sum, mut ties, mut at) = (0.0, 0.0, 0);
     while at < all.len() {
         let end = at + all[at..].iter().take_while(|(value, _)| value.total_cmp(&all[at].0).is_eq()).count();
-        // Equal values share the middle of their ranks.
+        // Equal values share the mean of their ranks.
         let rank = (at + 1 + end) as f64 / 2.0;
         rank_sum += rank * all[at..end].iter().filter(|(_, first)| *first).count() as f64;
         let size = (end - at) as f64;
@@ -284,7 +287,7 @@ fn mann_whitney(one: &[f64], other: &[f64]) -> (f64, f64) {
     (u / (n * m), erfc(z / std::f64::consts::SQRT_2))
 }
 
-/// The complementary error function (Abramowitz and Stegun, 7.1.26, for its relative error: Numerical Recipes, 6.2).
+/// The complementary error function (Abramowitz and Stegun, 7.1.26; relative error as in Numerical Recipes, 6.2).
 fn erfc(x: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.5 * x);
     let series = [

@@ -1,21 +1,10 @@
 //! The service's clock. All code reads the time here, so that tests can move it.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use tokio::sync::watch;
-
-/// The first second that tokens, ids and mails can represent.
-const EARLIEST: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
 /// 1 January 9000. Expiry times beyond it still fall before the year 10,000, which four-digit years need.
 const LATEST: DateTime<Utc> = DateTime::from_timestamp(221_845_392_000, 0).expect("a date");
-
-/// Clamps to the times that tokens, ids and mails can represent: a wrong system clock must not make requests panic.
-fn clamped(shown: DateTime<Utc>) -> DateTime<Utc> {
-    shown.clamp(EARLIEST, LATEST)
-}
 
 /// A source of the current time, and of sleep by that time.
 #[async_trait]
@@ -36,7 +25,8 @@ impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
         let shown = Utc::now();
-        clamped(shown)
+        // Clamped to the times that tokens, ids and mails can represent: a wrong system clock must not make requests panic.
+        shown.clamp(DateTime::UNIX_EPOCH, LATEST)
     }
 
     async fn sleep_until(&self, instant: DateTime<Utc>) {
@@ -47,34 +37,5 @@ impl Clock for SystemClock {
             }
             tokio::time::sleep(left.min(std::time::Duration::from_mins(1))).await;
         }
-    }
-}
-
-/// A clock that stands still until a test moves it.
-#[derive(Debug, Clone)]
-pub struct ManualClock(Arc<watch::Sender<DateTime<Utc>>>);
-
-impl ManualClock {
-    /// A clock that starts at `start`.
-    #[must_use]
-    pub fn new(start: DateTime<Utc>) -> Self {
-        Self(Arc::new(watch::Sender::new(start)))
-    }
-
-    /// Moves the clock forward (or back, with a negative duration) and wakes its sleepers.
-    pub fn advance(&self, by: chrono::TimeDelta) {
-        self.0.send_modify(|now| *now += by);
-    }
-}
-
-#[async_trait]
-impl Clock for ManualClock {
-    fn now(&self) -> DateTime<Utc> {
-        clamped(*self.0.borrow())
-    }
-
-    async fn sleep_until(&self, instant: DateTime<Utc>) {
-        // `self` holds the sender, so waiting cannot fail.
-        let _ = self.0.subscribe().wait_for(|now| clamped(*now) >= instant).await;
     }
 }

@@ -7,10 +7,11 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 
+use env_logger::fmt::Formatter;
 use log::kv::{Error, Key, Value, VisitSource};
-use log::{LevelFilter, Log, Metadata, Record};
-use serde::Serialize;
-use serde_json::Value as Json;
+use log::{LevelFilter, Metadata, Record};
+use serde::Serializer as _;
+use serde::ser::SerializeMap as _;
 
 use crate::domain::words::words;
 
@@ -34,50 +35,25 @@ words! {
 /// Starts logging at the level of `RUST_LOG` (by default `info`, and `warn` for the HTTP server). A second call does
 /// nothing.
 pub fn init(format: LogFormat) {
-    let logger =
-        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,actix_server=warn"))
-            .format(move |out, record| {
-                let time = out.timestamp_millis();
-                match format {
-                    LogFormat::Text => write_text(out, &time, record),
-                    LogFormat::Json => write_json(out, &time, record),
-                }
-            })
-            .build();
-    let max = logger.filter();
-    if log::set_boxed_logger(Box::new(Capped(logger))).is_ok() {
-        log::set_max_level(max);
-    }
+    let env = env_logger::Env::default().default_filter_or("info,actix_server=warn");
+    let write = move |out: &mut Formatter, record: &Record<'_>| {
+        let time = out.timestamp_millis();
+        match format {
+            _ if !is_allowed(record.metadata()) => Ok(()),
+            LogFormat::Text => write_text(out, &time, record),
+            LogFormat::Json => write_json(out, &time, record),
+        }
+    };
+    // Fails only if another logger was set before.
+    let _ = env_logger::Builder::from_env(env).format(write).try_init();
 }
 
 /// Caps [`CAPPED`] crates at `info` whatever the filter is. Directives cannot do that: `redis::aio=trace` overrides one
 /// for `redis`.
-struct Capped<L>(L);
-
-impl<L: Log> Log for Capped<L> {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        let target = metadata.target();
-        let allowed =
-            target != MALFORMED_REQUESTS && (metadata.level() <= LevelFilter::Info || !is_capped(target));
-        allowed && self.0.enabled(metadata)
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) {
-            self.0.log(record);
-        }
-    }
-
-    fn flush(&self) {
-        self.0.flush();
-    }
-}
-
-fn is_capped(target: &str) -> bool {
-    let krate = target.split("::").next().unwrap_or_default();
-    CAPPED
-        .iter()
-        .any(|capped| krate.strip_prefix(capped).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
+fn is_allowed(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    let family = target.split([':', '_']).next().unwrap_or_default();
+    target != MALFORMED_REQUESTS && (metadata.level() <= LevelFilter::Info || !CAPPED.contains(&family))
 }
 
 /// Writes `<time> LEVEL target: message key=value`.
@@ -86,28 +62,21 @@ fn is_capped(target: &str) -> bool {
 /// If writing to `out` fails.
 pub fn write_text(out: &mut impl Write, time: &impl Display, record: &Record<'_>) -> io::Result<()> {
     let mut line = String::with_capacity(256);
-    let _ = write!(line, "{time} ");
-    let (target, message) = (escaped(record.target()), message(record));
-    let _ = write!(line, "{:<5} {target}: {}", record.level(), escaped(&message));
-    let mut field = |key: &str, value: &Value<'_>| {
-        line.push(' ');
-        line.push_str(&escaped(key));
-        line.push('=');
-        let text = value.to_borrowed_str().map_or_else(|| plain(value).into(), Cow::Borrowed);
+    let (target, message) = (escaped(record.target()), record.args().to_string());
+    // Writing to a `String` cannot fail.
+    let _ = write!(line, "{time} {:<5} {target}: {}", record.level(), escaped(&message));
+    for (key, value) in fields(record) {
+        let (key, text) = (escaped(key.as_str()), value.to_string());
         let text = escaped(&text);
-        if text.is_empty() || text.contains([' ', '"', '=']) {
-            let _ = write!(line, "\"{}\"", text.replace('"', "\\\""));
+        let _ = if text.is_empty() || text.contains([' ', '"', '=']) {
+            write!(line, " {key}=\"{}\"", text.replace('"', "\\\""))
         } else {
-            line.push_str(&text);
-        }
-    };
-    for_each_field(record, &mut field);
+            write!(line, " {key}={text}")
+        };
+    }
     line.push('\n');
     out.write_all(line.as_bytes())
 }
-
-/// The members of every JSON line.
-const MEMBERS: [&str; 4] = ["ts", "level", "target", "message"];
 
 /// Writes a JSON object: `ts`, `level`, `target`, `message`, then the key-values in their order.
 ///
@@ -115,65 +84,44 @@ const MEMBERS: [&str; 4] = ["ts", "level", "target", "message"];
 /// If writing to `out` fails.
 pub fn write_json(out: &mut impl Write, time: &impl Display, record: &Record<'_>) -> io::Result<()> {
     let mut line = Vec::with_capacity(384);
-    let level = record.level().as_str().to_ascii_lowercase();
-    // Neither a timestamp nor a level needs escapes.
-    let _ = write!(line, "{{\"ts\":\"{time}\",\"level\":\"{level}\",\"target\":");
-    push_json(&mut line, record.target());
-    line.extend_from_slice(b",\"message\":");
-    push_json(&mut line, &*message(record));
-    let mut names = Vec::<String>::new();
-    let mut field = |key: &str, value: &Value<'_>| {
+    let mut json = serde_json::Serializer::new(&mut line);
+    let mut object = json.serialize_map(None)?;
+    object.serialize_entry("ts", &format_args!("{time}"))?;
+    object.serialize_entry("level", &record.level().as_str().to_ascii_lowercase())?;
+    object.serialize_entry("target", record.target())?;
+    object.serialize_entry("message", record.args())?;
+    let mut names = ["ts", "level", "target", "message"].map(str::to_owned).to_vec();
+    for (key, value) in fields(record) {
         // JSON parsers keep only one of two equal names, and differ in which.
-        let mut name = key.to_owned();
-        while MEMBERS.contains(&name.as_str()) || names.contains(&name) {
+        let mut name = key.as_str().to_owned();
+        while names.contains(&name) {
             name.push('_');
         }
-        line.push(b',');
-        push_json(&mut line, &name);
+        // JSON cannot represent every value.
+        let value = serde_json::to_value(&value).unwrap_or_else(|_| value.to_string().into());
+        object.serialize_entry(&name, &value)?;
         names.push(name);
-        line.push(b':');
-        push_json(&mut line, &as_json(value));
-    };
-    for_each_field(record, &mut field);
-    line.extend_from_slice(b"}\n");
+    }
+    object.end()?;
+    line.push(b'\n');
     out.write_all(&line)
 }
 
-fn message<'r>(record: &Record<'r>) -> Cow<'r, str> {
-    let message = record.args();
-    message.as_str().map_or_else(|| message.to_string().into(), Cow::Borrowed)
-}
+fn fields<'r>(record: &'r Record<'_>) -> Vec<(Key<'r>, Value<'r>)> {
+    #[derive(Default)]
+    struct Fields<'r>(Vec<(Key<'r>, Value<'r>)>);
 
-/// A value as text.
-fn plain(value: &Value<'_>) -> String {
-    match as_json(value) {
-        Json::String(text) => text,
-        other => other.to_string(),
-    }
-}
-
-/// A value as JSON, or its text if JSON cannot represent it.
-fn as_json(value: &Value<'_>) -> Json {
-    serde_json::to_value(value).unwrap_or_else(|_| Json::from(value.to_string()))
-}
-
-fn push_json(line: &mut Vec<u8>, json: &(impl Serialize + ?Sized)) {
-    // Strings and values always serialise, and writing to a `Vec` cannot fail.
-    let _ = serde_json::to_writer(line, json);
-}
-
-fn for_each_field(record: &Record<'_>, field: &mut dyn FnMut(&str, &Value<'_>)) {
-    struct Each<'f>(&'f mut dyn FnMut(&str, &Value<'_>));
-
-    impl<'kvs> VisitSource<'kvs> for Each<'_> {
-        fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
-            (self.0)(key.as_str(), &value);
+    impl<'r> VisitSource<'r> for Fields<'r> {
+        fn visit_pair(&mut self, key: Key<'r>, value: Value<'r>) -> Result<(), Error> {
+            self.0.push((key, value));
             Ok(())
         }
     }
 
-    // `Each` never fails; a source that fails has delivered its fields so far.
-    let _ = record.key_values().visit(&mut Each(field));
+    let mut fields = Fields::default();
+    // `Fields` never fails; a source that fails has delivered its fields so far.
+    let _ = record.key_values().visit(&mut fields);
+    fields.0
 }
 
 /// Escapes characters that would end the line or change how the rest of it looks: control characters, line and paragraph
@@ -194,6 +142,7 @@ fn escaped(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use log::Level;
+    use serde_json::Value as Json;
 
     use super::*;
 
@@ -264,17 +213,8 @@ mod tests {
 
     #[test]
     fn noisy_crates_never_log_below_info() {
-        struct All;
-        impl Log for All {
-            fn enabled(&self, _: &Metadata<'_>) -> bool {
-                true
-            }
-            fn log(&self, _: &Record<'_>) {}
-            fn flush(&self) {}
-        }
-        let enabled = |target: &str, level| {
-            Capped(All).enabled(&Metadata::builder().target(target).level(level).build())
-        };
+        let enabled =
+            |target: &str, level| is_allowed(&Metadata::builder().target(target).level(level).build());
         for target in
             ["lettre::transport", "redis::aio", "actix_web::middleware", "actix_http", "rustls", "h2", "mio"]
         {

@@ -116,7 +116,7 @@ enum MailCommand {
     /// Send a mail through the relay of `LINKGATE_MAIL_URL`
     Test {
         /// The recipient
-        #[arg(value_parser = parse_address)]
+        #[arg(value_parser = EmailAddress::parse)]
         address: EmailAddress,
     },
 }
@@ -127,10 +127,6 @@ fn parse_kid(text: &str) -> Result<String, String> {
 
 fn kid_form() -> String {
     format!("1 to {MAX_KID} of A-Z a-z 0-9 . _ -")
-}
-
-fn parse_address(text: &str) -> Result<EmailAddress, String> {
-    EmailAddress::parse(text).map_err(|error| error.to_string())
 }
 
 /// Why the process exits with a code other than 0.
@@ -165,13 +161,9 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::CheckConfig => {
             let config = checked(Config::from_env())?;
-            let mut text = String::from("configuration is valid\n");
-            for warning in config.warnings() {
-                text.push_str("warning: ");
-                text.push_str(&warning);
-                text.push('\n');
-            }
-            print(text.as_bytes())
+            let warnings = config.warnings().into_iter().map(|warning| format!("warning: {warning}\n"));
+            let lines = std::iter::once("configuration is valid\n".to_owned()).chain(warnings);
+            print(lines.collect::<String>().as_bytes())
         }
         Command::Keys(KeysCommand::New { kid }) => {
             print(format!("{}\n", token::fresh_key_text(&kid.unwrap_or_else(default_kid))).as_bytes())

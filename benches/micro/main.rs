@@ -1,7 +1,7 @@
-//! How long each operation takes that waits for nobody; and, since times vary with the machine, how many instructions.
+//! Measures the operations that do no I/O: their time and, since times vary with the machine, their instruction counts.
 //!
-//! `cargo bench --bench micro` measures times. `cargo bench --bench micro -- --instructions [words]` counts, under
-//! valgrind's callgrind, those operations whose names have all the words in them.
+//! `cargo bench --bench micro` measures times. `cargo bench --bench micro -- --instructions [words]` counts instructions
+//! with valgrind's callgrind, for the operations whose names contain all the words.
 
 mod operations;
 
@@ -9,17 +9,17 @@ use std::process::Command;
 
 use criterion::Criterion;
 
-/// As the service has it.
+/// The same allocator as the service.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Runs one operation so often, and nothing else.
+/// `--run NAME TIMES` runs only that operation, that many times; callgrind runs this process.
 const RUN: &str = "--run";
 
-/// How often an operation runs under callgrind. What comes before it is subtracted.
+/// How many runs are counted under callgrind. The instructions of the setup are subtracted.
 const COUNTED: u64 = 500;
 
-// By hand and not with `criterion_group!`, which makes public items without documentation.
+// `criterion_group!` would generate public items without documentation.
 fn main() {
     let arguments: Vec<_> = std::env::args().collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -53,7 +53,7 @@ fn count_instructions(words: &[&str]) {
     }
 }
 
-/// All instructions of a process that runs an operation so often.
+/// The total instructions of a process that runs the operation `times` times.
 fn counted(name: &str, times: u64) -> u64 {
     let this = std::env::current_exe().unwrap_or_else(|error| panic!("{error}"));
     let output = Command::new("valgrind")

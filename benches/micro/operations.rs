@@ -1,5 +1,5 @@
-//! What a request does without waiting for anybody, one operation each: tokens, seals, addresses, redirect URLs,
-//! pages, mails, answers.
+//! The parts of a request that do no I/O, one operation each: tokens, seals, addresses, redirect URLs, pages, mails,
+//! responses.
 
 use std::hint::black_box;
 use std::rc::Rc;
@@ -22,7 +22,7 @@ use linkgate::flow::{AttemptView, LinkPage, SessionGrant, Started};
 use linkgate::http::bench;
 use linkgate::mailer::LinkMail;
 use linkgate::mailer::templates::Templates;
-use linkgate::token::{self, Identity, Particulars, TokenSettings, Tokens, session_id};
+use linkgate::token::{self, Identity, Particulars, TokenSettings, TokenType, Tokens, session_id};
 
 const KEYS: &str = "bench:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
 const PUBLIC_URL: &str = "https://login.example.com";
@@ -31,10 +31,9 @@ const ADDRESS: &str = "first.last@example.com";
 const DAY: Duration = Duration::from_hours(24);
 const MINUTES: Duration = Duration::from_mins(5);
 
-/// An operation by its name.
+/// A name, and the operation to run.
 pub(crate) type Operation = (&'static str, Box<dyn Fn()>);
 
-/// All of them.
 pub(crate) fn all() -> Vec<Operation> {
     let mut all = Vec::new();
     for (name, input) in [
@@ -81,10 +80,10 @@ fn add<T>(all: &mut Vec<Operation>, name: &'static str, run: impl Fn() -> T + 's
 }
 
 fn some<T, E>(result: Result<T, E>) -> T {
-    result.unwrap_or_else(|_| panic!("a sample that is right"))
+    result.unwrap_or_else(|_| panic!("invalid sample"))
 }
 
-/// One of everything.
+/// The inputs that the operations share.
 struct Sample {
     tokens: Tokens,
     particulars: Particulars,
@@ -141,7 +140,7 @@ fn internal_tokens(all: &mut Vec<Operation>, sample: &Rc<Sample>) {
     let ticket = tokens.mint_ticket(particulars.attempt, Purpose::SignIn, identity, nonce, MINUTES);
     let renewal = tokens.mint_renewal(identity, fingerprint, DAY, now);
     let key = tokens.active_key();
-    let sealed = key.seal(b"a context", ADDRESS);
+    let sealed = key.seal_address(TokenType::Link, "an id", ADDRESS);
     let confirmation = key.sign_confirmation(nonce, Some(fingerprint));
     some(tokens.check_link(&link));
     some(tokens.check_attempt(&grant, now));
@@ -153,8 +152,14 @@ fn internal_tokens(all: &mut Vec<Operation>, sample: &Rc<Sample>) {
         add(all, name, move || run(&sample));
     };
     let key_of = |s: &Sample| s.tokens.active_key();
-    operation("seal address", Box::new(move |s| drop(black_box(key_of(s).seal(b"a context", ADDRESS)))));
-    operation("open address", Box::new(move |s| drop(black_box(key_of(s).open(b"a context", &sealed)))));
+    operation(
+        "seal address",
+        Box::new(move |s| drop(black_box(key_of(s).seal_address(TokenType::Link, "an id", ADDRESS)))),
+    );
+    operation(
+        "open address",
+        Box::new(move |s| drop(black_box(key_of(s).open_address(TokenType::Link, "an id", &sealed)))),
+    );
     operation(
         "mint link",
         Box::new(move |s| drop(black_box(s.tokens.mint_link(&s.particulars, &s.nonce, now, end)))),
@@ -211,7 +216,7 @@ fn public_tokens(all: &mut Vec<Operation>, sample: &Rc<Sample>, names: [&'static
     add(all, check_proof, move || s.tokens.check_email_proof(&proof, now));
 }
 
-/// Everything of the service, with a store and a mailbox that nothing comes to.
+/// The whole service over a memory store. The operations use neither the store nor the mail relay.
 fn app() -> App {
     let vars = [
         ("LINKGATE_PUBLIC_URL", PUBLIC_URL),

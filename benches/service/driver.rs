@@ -1,7 +1,6 @@
-//! A cheap HTTP/1.1 client that keeps a number of requests in flight, on one thread of its own.
+//! A cheap HTTP/1.1 client that keeps a number of requests in flight, on its own thread.
 //!
-//! It knows as much of HTTP as the answers of linkgate and its peers need: a status, headers, and a body with a length
-//! or in chunks.
+//! It parses only the HTTP that linkgate and its peers send: a status, headers, and a body with a length or in chunks.
 
 use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,13 +11,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::{JoinSet, LocalSet};
 
-/// Nothing that is asked here takes longer.
+/// The timeout of a response; the benches send nothing that takes longer.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Addresses of ours from which connections come in turn: fresh ones would use up the ports of a single one.
+/// How many loopback addresses connections originate from, in turn: fresh connections would exhaust the ports of one.
 const SOURCES: u8 = 100;
 
-/// An answer.
+/// A response: its head is the status line and the headers.
 #[derive(Default, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -27,19 +26,19 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// A member of a JSON body.
+    /// The value of a string field of a JSON body.
     pub(crate) fn text(&self, member: &str) -> String {
         let body: serde_json::Value = serde_json::from_str(&self.body).unwrap_or_default();
         body[member].as_str().unwrap_or_else(|| panic!("no {member} in {}", self.body)).to_owned()
     }
 
-    /// What stands between two texts in the body.
+    /// The part of the body between `before` and `after`.
     pub(crate) fn between(&self, before: &str, after: &str) -> String {
         let rest = self.body.split_once(before).unwrap_or_else(|| panic!("no {before} in {}", self.body)).1;
         rest.split_once(after).map_or(rest, |(found, _)| found).to_owned()
     }
 
-    /// The value of the cookie of this name.
+    /// The value of the cookie that the response sets under this name.
     pub(crate) fn cookie(&self, name: &str) -> String {
         let start = format!("{name}=");
         let cookies = self.head.lines().filter_map(|line| line.split_once(": "));
@@ -51,31 +50,31 @@ impl Answer {
     }
 }
 
-/// What is to be sent.
+/// The requests of one run, and how to send them.
 pub(crate) struct Load<'a> {
-    /// Where to: connections take these in turn.
+    /// The targets, which connections take in turn.
     pub(crate) addrs: &'a [SocketAddr],
-    /// Whole requests, each sent once.
+    /// Complete requests, each sent once.
     pub(crate) requests: &'a [Vec<u8>],
-    /// How many are in flight at once.
+    /// The number of concurrent requests.
     pub(crate) in_flight: usize,
-    /// Whether each request comes on a connection of its own.
+    /// Whether each request opens its own connection.
     pub(crate) fresh: bool,
-    /// The statuses that are right.
+    /// The expected statuses; any other fails the run.
     pub(crate) expect: &'a [u16],
 }
 
-/// What came back.
+/// The outcome of a run.
 pub(crate) struct Results {
     /// In the order of the requests.
     pub(crate) answers: Vec<Answer>,
-    /// How long each took, in no order.
+    /// One per request, unordered.
     pub(crate) latencies: Vec<Duration>,
-    /// From the first request to the last answer.
+    /// The time from the first request to the last response.
     pub(crate) wall: Duration,
 }
 
-/// Sends all requests, on a thread and runtime of their own.
+/// Sends all requests, on a separate thread with its own runtime.
 pub(crate) fn drive(load: &Load<'_>) -> Results {
     std::thread::scope(|scope| {
         let driving = scope.spawn(|| block_on(run(load)));
@@ -83,7 +82,7 @@ pub(crate) fn drive(load: &Load<'_>) -> Results {
     })
 }
 
-/// Runs on this thread alone.
+/// Runs `work` to completion on a runtime confined to this thread.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     LocalSet::new().block_on(&runtime, work)
@@ -129,7 +128,7 @@ async fn run(load: &Load<'_>) -> Results {
     Results { answers: answers.take(), latencies: latencies.take(), wall }
 }
 
-/// A connection, and what was read of it beyond the last answer.
+/// A connection, with the bytes read beyond the last response.
 pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
@@ -169,7 +168,7 @@ impl Connection {
             let body = self.body(&head, status).await;
             Answer { status, head, body: String::from_utf8_lossy(&body).into_owned() }
         };
-        tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("no answer"))
+        tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("no response in time"))
     }
 
     async fn body(&mut self, head: &str, status: u16) -> Vec<u8> {
@@ -218,7 +217,7 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|window| window == what)
 }
 
-/// A request. The headers are whole lines without their ends.
+/// Builds a request. `headers` are whole lines without the line ends.
 pub(crate) fn request(method: &str, path: &str, host: SocketAddr, headers: &[&str], body: &str) -> Vec<u8> {
     use std::fmt::Write as _;
     let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n");

@@ -1,4 +1,4 @@
-//! What is measured, as processes: Redis, replicas of the binary, and what they have used of the machine.
+//! The processes that are measured: Redis, replicas of the binary, and their processor time and memory.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
@@ -9,7 +9,7 @@ use crate::driver::{self, Connection, request};
 use crate::sink::Sink;
 use test_kit::redis_server::{RedisServer, free_port};
 
-/// A driver is one client that asks for more mails than any may.
+/// The driver is a single client that requests more mails than any rate limit allows.
 const UNLIMITED: [(&str, &str); 4] = [
     ("LINKGATE_MAILS_PER_ADDRESS", "off"),
     ("LINKGATE_MAILS_PER_NETWORK", "off"),
@@ -17,23 +17,23 @@ const UNLIMITED: [(&str, &str); 4] = [
     ("LINKGATE_MAILS_PER_MINUTE", "off"),
 ];
 
-/// How long a replica may take to come up.
+/// How long a replica may take to become ready.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What the back end of the bench proves itself with.
+/// The API key of the bench's back end.
 pub(crate) const API_KEY: &str = "bench-api-key-0123456789abcdef";
 
-/// Where openers end.
+/// The redirect URL of all attempts.
 pub(crate) const REDIRECT: &str = "https://app.example.com/signed-in";
 
-/// The key of all replicas, and of the parts that are measured by themselves.
+/// The signing key of all replicas.
 pub(crate) const KEYS: &str = "bench:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
 
-/// A process that is ended with its owner.
+/// A child process, killed on drop.
 pub(crate) struct Process(Child);
 
 impl Process {
-    /// Starts a command, whose output nobody reads, with room for many connections.
+    /// Starts the command and discards its output.
     pub(crate) fn start(command: &mut Command) -> Self {
         let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Self(quiet.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
@@ -46,13 +46,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Fails if the process has already exited.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// The time that all threads of these processes have been on a processor.
+/// The processor time of all threads of these processes that still run.
 pub(crate) fn cpu(processes: impl IntoIterator<Item = u32>) -> Duration {
     let of = |pid: u32| {
         let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
@@ -63,9 +63,9 @@ pub(crate) fn cpu(processes: impl IntoIterator<Item = u32>) -> Duration {
     Duration::from_nanos(processes.into_iter().map(of).sum())
 }
 
-/// The same for this thread.
+/// The processor time of this thread.
 pub(crate) fn thread_cpu() -> Duration {
-    // A running thread's account is up to date as of when it last stopped.
+    // The kernel updates a thread's schedstat only when the thread stops running.
     std::thread::sleep(Duration::from_micros(50));
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(on_processor(&text).unwrap())
@@ -82,7 +82,7 @@ pub(crate) fn memory(pid: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
-/// A replica.
+/// One running linkgate process.
 pub(crate) struct Replica {
     pub(crate) addr: SocketAddr,
     ops: SocketAddr,
@@ -94,13 +94,13 @@ impl Replica {
         self.process.id()
     }
 
-    /// Returns once so many requests wait on it.
+    /// Returns once exactly `count` requests wait on this replica.
     pub(crate) async fn await_waiters(&self, count: usize) {
         let wanted = request("GET", "/metrics", self.ops, &[], "");
         let line = format!("\nlinkgate_waiters {count}\n");
         let begun = Instant::now();
         while !Connection::open(self.ops).await.exchange(&wanted).await.body.contains(&line) {
-            assert!(begun.elapsed() < PATIENCE, "there are never {count} who wait");
+            assert!(begun.elapsed() < PATIENCE, "the number of waiters never reached {count}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -110,17 +110,17 @@ impl Replica {
 pub(crate) struct Fleet {
     pub(crate) redis: Rc<RedisServer>,
     pub(crate) replicas: Vec<Replica>,
-    /// What the replicas are known by.
+    /// `LINKGATE_PUBLIC_URL` of all replicas: the address of the first.
     pub(crate) public_url: String,
 }
 
 impl Fleet {
-    /// Starts this many replicas of the binary, which mail to `sink`, on a Redis of their own.
+    /// Starts this many replicas of the binary, which mail to `sink`, with their own Redis.
     pub(crate) fn start(replicas: usize, sink: &Sink) -> Self {
         Self::on(Rc::new(RedisServer::start()), replicas, sink)
     }
 
-    /// The same on this Redis.
+    /// Like `start`, but on the given Redis.
     pub(crate) fn on(redis: Rc<RedisServer>, replicas: usize, sink: &Sink) -> Self {
         let addr = || SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let addrs: Vec<_> = (0..replicas).map(|_| (addr(), addr())).collect();
@@ -155,25 +155,25 @@ impl Fleet {
         self.replicas.iter().map(|replica| replica.addr).collect()
     }
 
-    /// What all replicas have used of the processors.
+    /// The processor time of all replicas.
     pub(crate) fn cpu(&self) -> Duration {
         cpu(self.replicas.iter().map(Replica::pid))
     }
 }
 
-/// The memory that Redis has for its data, in bytes.
+/// The `used_memory` of Redis, in bytes.
 pub(crate) fn redis_memory(redis: &RedisServer) -> u64 {
     let info: String = redis.command(&["INFO", "memory"]);
     let line = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
     line.trim().parse().unwrap()
 }
 
-/// Waits until a server answers so.
+/// Waits until the server responds with this status; fails after `PATIENCE`.
 pub(crate) fn await_status(addr: SocketAddr, path: &str, status: u16) {
     let begun = Instant::now();
     let wanted = request("GET", path, addr, &[], "");
     loop {
-        assert!(begun.elapsed() < PATIENCE, "{addr} does not come up");
+        assert!(begun.elapsed() < PATIENCE, "{addr} did not become ready");
         if std::net::TcpStream::connect(addr).is_ok() {
             let answer = driver::block_on(async { Connection::open(addr).await.exchange(&wanted).await });
             if answer.status == status {

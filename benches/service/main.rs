@@ -1,12 +1,12 @@
-//! The whole service under load, and the parts that it is made of: processor time for each request, rates, latencies,
-//! memory. What the figures mean is in `docs/performance.md`.
+//! Measures the whole service under load, and its parts: processor time per request, rates, latencies, memory.
+//! `docs/performance.md` explains the figures.
 //!
 //! `cargo bench --bench service -- [steps] [wake] [scale] [waiters] [peers] [--rounds N] [--count N] [--only SETTING]
-//! [--json FILE] [--compare FILE]`: without words, `steps` and `wake`; `--only "1 replica, kept"` takes the steps in that
-//! setting alone; `waiters` is a part of `scale`. `BENCH_BIN` names another binary than the one that cargo
-//! has built. Without cargo's `--bench`, as under `cargo test`, it runs once and briefly.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on fails")]
-#![allow(missing_docs, unreachable_pub, reason = "a bench has no users of its items")]
+//! [--json FILE] [--compare FILE]`: the default words are `steps` and `wake`; `--only "1 replica, kept"` limits the steps
+//! to that setting; `waiters` is a part of `scale`. `BENCH_BIN` names a binary to measure instead of the one that cargo
+//! built. Without cargo's `--bench`, as under `cargo test`, it runs once and briefly.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot continue fails")]
+#![allow(missing_docs, unreachable_pub, reason = "no other crate uses the items of a bench")]
 
 mod driver;
 mod fleet;
@@ -29,22 +29,22 @@ use self::report::{Figure, Figures, micros, number};
 use self::sink::Sink;
 use self::steps::{Manner, People, Step};
 
-/// As the service has it.
+/// The same allocator as the service.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Requests in flight at once, from all connections.
+/// The number of concurrent requests, over all connections.
 const IN_FLIGHT: usize = 64;
 
-/// How much is measured.
+/// The command line: which benches run, and how long.
 pub(crate) struct Plan {
     words: Vec<String>,
     pub(crate) rounds: usize,
-    /// How many people sign in in each round.
+    /// How many people sign in per round.
     pub(crate) count: usize,
-    /// Whether this is only to see that it works.
+    /// Whether this run only checks that the bench works.
     pub(crate) brief: bool,
-    /// The settings of the steps whose names have this in them.
+    /// Only settings of the steps whose names contain this are measured.
     only: String,
     json: Option<String>,
     compare: Option<String>,
@@ -63,7 +63,7 @@ impl Plan {
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
+            let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} requires a value"));
             match argument.as_str() {
                 "--bench" => plan.brief = false,
                 "--rounds" => plan.rounds = value().parse().unwrap(),
@@ -128,7 +128,7 @@ fn main() {
 
 const COLUMNS: &[&str] = &["requests/s", "CPU", "parts", "ratio", "p50", "p99", "p99.9"];
 
-/// One replica and three, on kept and on fresh connections, interleaved with the parts.
+/// Measures one replica and three, on kept and on fresh connections, interleaved with the parts.
 fn measure_steps(plan: &Plan, sink: &Sink, figures: &mut Figures) {
     let empty = EmptyServer::start();
     let fleets = [("1 replica", Fleet::start(1, sink)), ("3 replicas", Fleet::start(3, sink))];
@@ -176,7 +176,7 @@ fn measure_steps(plan: &Plan, sink: &Sink, figures: &mut Figures) {
         }
     }
     figures.note("1 replica / memory / after the load", "MB", number(idle()) / 1e6);
-    assert!(sink.mails() > 0, "the relay got no mail");
+    assert!(sink.mails() > 0, "the relay received no mail");
     let names = Step::ALL.map(Step::name);
     for (replicas, _) in &fleets {
         for connections in ["kept connections", "fresh connections"] {
@@ -197,7 +197,7 @@ fn measure_steps(plan: &Plan, sink: &Sink, figures: &mut Figures) {
     figures.print("1 replica", &["memory"], &["idle", "after the load"]);
 }
 
-/// What the same requests cost a server that has nothing to say, in microseconds of processor time each.
+/// The processor time that the empty server spends on the same requests, in microseconds per request.
 fn exchange(empty: &EmptyServer, requests: &[Vec<u8>], manner: Manner) -> f64 {
     let before = empty.cpu();
     let Manner { in_flight, fresh, .. } = manner;

@@ -1,7 +1,7 @@
-//! The parts that each step is made of, measured by themselves: an exchange of HTTP with a server that has nothing to
-//! say, our own scripts through our own client of Redis, signatures and seals, rendering, a mail.
+//! Measures the parts of each step in isolation: an HTTP exchange with a server that returns an empty object, our Redis
+//! scripts through our Redis client, signatures and seals, rendering, a mail.
 //!
-//! All but the server run on threads of their own, whose processor time is taken.
+//! All parts but the server run on dedicated threads, whose processor time is measured.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -32,10 +32,10 @@ use crate::report::{micros, number};
 use crate::sink::Sink;
 use crate::steps::Step;
 
-/// How the bench calls itself to be the server that has nothing to say.
+/// The argument that makes this binary run as the empty server.
 pub(crate) const EMPTY_SERVER: &str = "--empty-server";
 
-/// A process that answers every request with an empty object.
+/// A process that responds to every request with an empty JSON object.
 pub(crate) struct EmptyServer {
     pub(crate) addr: SocketAddr,
     process: Process,
@@ -55,7 +55,7 @@ impl EmptyServer {
     }
 }
 
-/// Is that server.
+/// Runs as the empty server, until the process is terminated.
 pub(crate) fn serve_nothing(addr: &str) {
     let answer = async |_: web::Bytes| HttpResponse::Ok().json(serde_json::json!({}));
     let server = HttpServer::new(move || HttpApp::new().default_service(web::to(answer)))
@@ -66,10 +66,10 @@ pub(crate) fn serve_nothing(addr: &str) {
     actix_web::rt::System::new().block_on(server.run()).unwrap();
 }
 
-/// What each part costs, in microseconds of processor time, by name.
+/// The processor time of each part in microseconds, by name.
 pub(crate) type Costs = BTreeMap<&'static str, f64>;
 
-/// Which parts a step has, but for its exchange of HTTP.
+/// The parts of a step, except for its HTTP exchange.
 pub(crate) const fn of(step: Step) -> &'static [&'static str] {
     match step {
         Step::StartWithMail => &["script: create", "mint link", "mint attempt", "render started", "mail"],
@@ -95,8 +95,8 @@ pub(crate) const fn of(step: Step) -> &'static [&'static str] {
 
 /// Measures all parts.
 ///
-/// What waits for others is asked of them by as many threads as the service has, each with its share of what is in flight
-/// and a connection of its own, as there: how much comes together in one wake-up of a thread decides what it costs.
+/// The parts that do I/O run on as many threads as the service has, each with its own connection and its share of the
+/// requests in flight: their cost depends on how many replies one wake-up of a thread handles.
 pub(crate) fn measure(redis_url: &str, sink: &Sink, count: usize, in_flight: usize) -> Costs {
     let smtp = format!("smtp://{}?tls=none", sink.addr);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -125,16 +125,16 @@ pub(crate) fn measure(redis_url: &str, sink: &Sink, count: usize, in_flight: usi
     costs
 }
 
-/// What one of several threads does.
+/// The share of one of several threads.
 #[derive(Clone, Copy)]
 struct Share<'t> {
     count: usize,
     in_flight: usize,
-    /// Where the threads wait for each other before each part.
+    /// Synchronises the threads before each part.
     together: &'t Barrier,
 }
 
-/// The processor time of this thread for each of its runs.
+/// The processor time of this thread per run, in microseconds.
 async fn concurrently<F: Future<Output = ()>>(load: Share<'_>, run: impl Fn(usize) -> F + 'static) -> f64 {
     let Share { count, in_flight, together } = load;
     together.wait();
@@ -156,7 +156,7 @@ async fn concurrently<F: Future<Output = ()>>(load: Share<'_>, run: impl Fn(usiz
     micros(thread_cpu().saturating_sub(before)) / number(count)
 }
 
-/// An attempt that begins now.
+/// A pending attempt that starts now.
 pub(crate) fn attempt(now: DateTime<Utc>) -> Attempt {
     Attempt {
         nonce: Nonce::from_bytes(token::fresh_bytes()),
@@ -171,7 +171,7 @@ pub(crate) fn attempt(now: DateTime<Utc>) -> Attempt {
     }
 }
 
-/// The store as the service has it.
+/// Connects to the store as the service does.
 pub(crate) async fn open_store(url: &str) -> Arc<dyn Store> {
     let options = RedisOptions { url: url.to_owned(), fence: true, ca_pem: None };
     let store: Arc<dyn Store> = Arc::new(RedisStore::connect(&options).unwrap());
@@ -242,7 +242,7 @@ fn link_mail<'a>(to: &'a EmailAddress, link: &'a str) -> LinkMail<'a> {
     }
 }
 
-/// What needs no answer of anybody: those operations of the micro benches that steps consist of.
+/// Measures the parts without I/O: the operations of the micro bench that the steps consist of.
 fn computed(count: usize, costs: &mut Costs) {
     let wanted: std::collections::BTreeSet<_> = Step::ALL.iter().flat_map(|step| of(*step)).collect();
     for (name, operation) in operations::all() {

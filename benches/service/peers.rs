@@ -1,7 +1,7 @@
-//! Other services that sign people in by mailed link, on the same machine with the same driver: request a link, verify
-//! a fresh one, read the session; and eight at once who verify one link.
+//! Measures other services that sign people in by email link, on the same machine with the same driver: request a link,
+//! verify a fresh one, read the session; and eight concurrent requests that verify the same link.
 //!
-//! `benches/peers/install` puts them where `BENCH_PEERS` points.
+//! `benches/peers/install` installs them; `BENCH_PEERS` names their folder.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,11 +17,11 @@ use crate::steps::{Manner, People, Step};
 use crate::{IN_FLIGHT, Plan};
 use test_kit::redis_server::{RedisServer, free_port};
 
-/// How many links are raced for, and by how many at once.
+/// The number of links in the race, and of concurrent requests for each.
 const RACES: usize = 200;
 const RUNNERS: usize = 8;
 
-/// How many people take turns: users live in tables, of which one is searched from end to end.
+/// How many people take turns. Few, since better-auth's memory adapter scans its whole user table.
 const USERS: usize = 500;
 
 const REQUEST: &str = "request a link";
@@ -29,11 +29,11 @@ const VERIFY: &str = "verify";
 const READ: &str = "read the session";
 const RACED: &str = "successes in 200 races of 8";
 
-/// A service that is no linkgate.
+/// Another service than linkgate.
 struct Peer {
     name: &'static str,
     addr: SocketAddr,
-    /// Method, path without the address, and body without it.
+    /// The method, path and body of the request for a link to this address.
     asks: fn(address: &str) -> (&'static str, String, String),
     session: &'static str,
     process: Process,
@@ -125,7 +125,7 @@ impl Peer {
 
     fn measure(&self, count: usize, counts: bool, figures: &mut Figures) {
         let (links, requested) = self.links(count);
-        // One verification ends the other links of the same user: each time the newest ones only.
+        // A verification invalidates the user's other links, so only the newest link of each is verified.
         let links = &links[count.saturating_sub(USERS)..];
         let opens: Vec<_> = links.iter().map(|link| request("GET", link, self.addr, &[], "")).collect();
         let (verified, verifying) = self.send(&opens, IN_FLIGHT, &[302]);
@@ -147,7 +147,7 @@ impl Peer {
         }
     }
 
-    /// Everybody's link at once would end one another's: a link at a time, for eight connections.
+    /// Races for one link at a time, since a verification invalidates the user's other links.
     fn race(&self, figures: &mut Figures) {
         let mut successes = 0;
         for _ in 0..RACES {
@@ -160,7 +160,7 @@ impl Peer {
     }
 }
 
-/// Whether an answer brings a session.
+/// Whether the response sets a session cookie.
 fn signs_in(answer: &Answer) -> bool {
     answer.status == 302 && header(answer, "set-cookie").any(|cookie| cookie.contains("session"))
 }
@@ -170,12 +170,12 @@ fn header<'a>(answer: &'a Answer, name: &str) -> impl Iterator<Item = &'a str> {
     lines.filter(move |(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
-/// A process and all that descend from it.
+/// A process and all its descendants.
 fn family(root: u32) -> BTreeSet<u32> {
     let mut family = BTreeSet::from([root]);
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    // Children have higher numbers than their parents, unless numbers have begun anew: then a bench is run again.
+    // Children have higher ids than their parents, unless the ids have wrapped around: run the bench again then.
     for id in ids.collect::<BTreeSet<_>>() {
         let Ok(stat) = std::fs::read_to_string(format!("/proc/{id}/stat")) else { continue };
         let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<u32>().ok());
@@ -186,7 +186,7 @@ fn family(root: u32) -> BTreeSet<u32> {
     family
 }
 
-/// The same steps. Verifying takes two requests here: the page, and the press of its button.
+/// The same steps with linkgate, where verifying takes two requests: the page, and the press of its button.
 fn linkgate(plan: &Plan, sink: &Sink, rounds: usize, figures: &mut Figures) {
     let fleet = Fleet::start(1, sink);
     let manner = Manner { count: plan.count, in_flight: IN_FLIGHT.min(plan.count), fresh: false };
@@ -206,7 +206,7 @@ fn linkgate(plan: &Plan, sink: &Sink, rounds: usize, figures: &mut Figures) {
     let manner = Manner { count: races, ..manner };
     let mut people = People::new(&fleet, manner);
     people.take(&fleet, Step::Start, manner);
-    // Eight pages with a confirmation each, and all their buttons pressed at once.
+    // Open each link eight times, for eight confirmations, then press all their buttons concurrently.
     let mut presses = Vec::new();
     for _ in 0..RUNNERS {
         people.take(&fleet, Step::Open, manner);

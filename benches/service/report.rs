@@ -1,11 +1,11 @@
-//! Figures: how they are kept, printed, written as JSON and compared with older ones.
+//! Collects the figures, prints them, writes them as JSON and compares them with an earlier run.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-/// One figure in one run: its median over the rounds, and the spread.
+/// A figure of one run: its median over the rounds, and the spread.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub(crate) struct Figure {
     pub(crate) unit: String,
@@ -21,7 +21,7 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// Notes what one round said.
+    /// Records the value of one round.
     pub(crate) fn note(&mut self, name: &str, unit: &str, value: f64) {
         self.rounds.entry(name.to_owned()).or_insert_with(|| (unit.to_owned(), Vec::new())).1.push(value);
     }
@@ -30,12 +30,12 @@ impl Figures {
         self.rounds.get(name).map(|(unit, values)| figure(unit, values))
     }
 
-    /// All of them, as they are written.
+    /// All figures by name, as `--json` writes them.
     pub(crate) fn summary(&self) -> BTreeMap<String, Figure> {
         self.rounds.iter().map(|(name, (unit, values))| (name.clone(), figure(unit, values))).collect()
     }
 
-    /// Prints what begins so: a row for each operation, a column for each of these.
+    /// Prints the figures of a setting: a row per operation, a column per kind of figure. Empty rows are left out.
     pub(crate) fn print(&self, setting: &str, operations: &[&str], columns: &[&str]) {
         let mut text = format!("\n## {setting}\n\n| operation |");
         for column in columns {
@@ -83,7 +83,7 @@ fn short(value: f64) -> String {
     }
 }
 
-/// Prints what changed beyond the noise: figures whose rounds do not overlap with those of the other run.
+/// Prints the figures that changed beyond the noise: their ranges over the rounds do not overlap in the two runs.
 pub(crate) fn compare(old: &BTreeMap<String, Figure>, new: &BTreeMap<String, Figure>) {
     println!("\n## Changed beyond the noise\n");
     let mut changed = 0;
@@ -98,7 +98,7 @@ pub(crate) fn compare(old: &BTreeMap<String, Figure>, new: &BTreeMap<String, Fig
     println!("\n{changed} of {} figures.", new.len());
 }
 
-/// Those percentiles that are told of latencies in no order, in microseconds, by name.
+/// The reported percentiles in microseconds, by name. Sorts the latencies.
 pub(crate) fn percentiles(latencies: &mut [std::time::Duration]) -> [(&'static str, f64); 3] {
     latencies.sort_unstable();
     [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9)]
@@ -120,8 +120,8 @@ pub(crate) fn micros(duration: std::time::Duration) -> f64 {
     duration.as_secs_f64() * 1e6
 }
 
-/// A count as a number to calculate with.
-#[expect(clippy::cast_precision_loss, reason = "no count here is beyond 2^52")]
+/// Converts a count for arithmetic with durations and rates.
+#[expect(clippy::cast_precision_loss, reason = "no count here exceeds 2^52")]
 pub(crate) fn number(count: impl TryInto<u64>) -> f64 {
     count.try_into().unwrap_or_default() as f64
 }

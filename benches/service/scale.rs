@@ -1,4 +1,4 @@
-//! Whether cost grows with what is pending, with the number of replicas, and with those who wait.
+//! Measures whether cost grows with the number of pending attempts and with the number of replicas.
 
 use std::rc::Rc;
 
@@ -14,10 +14,10 @@ use crate::steps::{Manner, People, Step};
 use crate::{IN_FLIGHT, Plan, parts};
 use test_kit::redis_server::RedisServer;
 
-/// What is looked at.
+/// The steps that are measured.
 const STEPS: [Step; 4] = [Step::Start, Step::Poll, Step::Open, Step::Confirm];
 
-/// As many replicas as share a Redis with so many pending attempts.
+/// A number of replicas on a Redis with a number of pending attempts.
 struct Setting {
     name: String,
     fleet: Fleet,
@@ -39,7 +39,7 @@ pub(crate) fn measure(plan: &Plan, sink: &Sink, figures: &mut Figures) {
             fleet: Fleet::on(redis.clone(), replicas, sink),
         }));
     }
-    // Each round takes all settings in turn, so that a machine that is slower for a while is so for all of them.
+    // Each round measures all settings in turn, so that a slow period of the machine affects all of them.
     for round in 0..=plan.rounds {
         let taken: Vec<_> = settings.iter().map(|setting| take(plan, &setting.fleet)).collect();
         if round == 0 {
@@ -67,8 +67,8 @@ pub(crate) fn measure(plan: &Plan, sink: &Sink, figures: &mut Figures) {
     figures.print("growth", &settings, &columns);
 }
 
-/// What each step costs, in microseconds for each request. Each replica has as many in flight, however many there are: what
-/// comes together in one wake-up of a thread costs less.
+/// The cost of each step in microseconds per request. The requests in flight per replica stay the same however many
+/// replicas there are, since requests that one wake-up of a thread handles together cost less.
 fn take(plan: &Plan, fleet: &Fleet) -> Vec<f64> {
     let count = plan.count * fleet.replicas.len();
     let in_flight = (IN_FLIGHT * fleet.replicas.len()).min(count);
@@ -77,7 +77,7 @@ fn take(plan: &Plan, fleet: &Fleet) -> Vec<f64> {
     STEPS.map(|step| micros(people.take(fleet, step, manner).cpu) / number(count)).to_vec()
 }
 
-/// Puts so many pending attempts into the store, as starts would.
+/// Stores this many pending attempts, as starts would.
 async fn fill(url: &str, pending: usize) {
     let store = parts::open_store(url).await;
     let mut tasks = JoinSet::new();

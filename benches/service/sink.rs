@@ -1,4 +1,4 @@
-//! A mail relay that takes everything, counts it and forgets it, as cheaply as it can. On a thread of its own.
+//! A minimal mail relay on its own thread, which accepts, counts and discards every mail.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::driver::block_on;
 
-/// See the module.
+/// A running relay.
 pub(crate) struct Sink {
     pub(crate) addr: SocketAddr,
     mails: Arc<AtomicU64>,
 }
 
 impl Sink {
-    /// Starts it. It runs as long as the process.
+    /// Starts the relay, which runs until the process exits.
     pub(crate) fn start() -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -35,13 +35,13 @@ impl Sink {
         Self { addr, mails }
     }
 
-    /// How many mails it has taken.
+    /// The number of mails accepted so far.
     pub(crate) fn mails(&self) -> u64 {
         self.mails.load(Ordering::Relaxed)
     }
 }
 
-/// Until the client goes away.
+/// Serves one connection until the client quits or disconnects.
 async fn converse(mut stream: TcpStream, mails: Arc<AtomicU64>) -> Option<()> {
     stream.write_all(b"220 sink\r\n").await.ok()?;
     let (mut buffer, mut answers, mut in_data) = (Vec::new(), Vec::new(), false);

@@ -1,4 +1,4 @@
-//! A whole sign-in, step by step, for many people at once: what one step is answered, the next one needs.
+//! A whole sign-in, step by step, for many people concurrently. Each step uses the responses of earlier ones.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use crate::driver::{Answer, Load, Results, drive, request};
 use crate::fleet::{API_KEY, Fleet, REDIRECT};
 
-/// The client secret of a person: only so many requests of one client may wait.
+/// The client secret of a person. Each has their own, since the waiting requests per client are limited.
 fn client_secret(person: usize) -> String {
     format!("bench-client-secret-{person:022}")
 }
 
 const USER_AGENT: &str = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
-/// The steps, in their order.
+/// The steps, in the order of a sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Step {
     StartWithMail,
@@ -55,20 +55,20 @@ impl Step {
     }
 }
 
-/// An attempt, as far as it has come.
+/// An attempt, with the values known so far.
 #[derive(Clone, Default)]
 pub(crate) struct Attempt {
-    /// Of the client that asks and opens.
+    /// The secret of the client that requests and opens the link.
     secret: String,
     pub(crate) id: String,
     pub(crate) token: String,
-    /// The path of its link.
+    /// The path of the link.
     pub(crate) link: String,
     pub(crate) confirmation: String,
     pub(crate) renewal: String,
 }
 
-/// How to drive.
+/// How many people take a step, and how their requests are sent.
 #[derive(Clone, Copy)]
 pub(crate) struct Manner {
     pub(crate) count: usize,
@@ -76,15 +76,15 @@ pub(crate) struct Manner {
     pub(crate) fresh: bool,
 }
 
-/// What a step took.
+/// The requests and measurements of one step.
 pub(crate) struct Taken {
     pub(crate) results: Results,
-    /// Of the service alone.
+    /// The processor time of the replicas; the driver is not included.
     pub(crate) cpu: Duration,
     pub(crate) requests: Vec<Vec<u8>>,
 }
 
-/// Those who sign in.
+/// The people who sign in, each with one attempt.
 pub(crate) struct People {
     host: SocketAddr,
     public_url: String,
@@ -104,7 +104,7 @@ impl People {
         }
     }
 
-    /// Takes a step, all at once, on all replicas of the fleet.
+    /// Takes one step for everybody, on all replicas of the fleet.
     pub(crate) fn take(&mut self, fleet: &Fleet, step: Step, manner: Manner) -> Taken {
         let requests: Vec<_> = self.attempts.iter().map(|attempt| self.request(step, attempt)).collect();
         let addrs = fleet.addrs();
@@ -169,7 +169,7 @@ impl People {
         }
     }
 
-    /// A poll that waits.
+    /// A poll that waits up to 30 s for a change.
     pub(crate) fn long_poll(&self, attempt: &Attempt) -> Vec<u8> {
         let grant = format!("Authorization: Bearer {}", attempt.token);
         let headers = [grant.as_str(), USER_AGENT, "Accept: application/json"];

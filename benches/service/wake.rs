@@ -1,4 +1,4 @@
-//! How soon those who wait on one replica learn what was confirmed on another, and what it costs to let them wait.
+//! Measures how soon a request that waits on one replica gets a confirmation made on another, and the cost of waiting.
 
 use std::time::{Duration, Instant};
 
@@ -12,15 +12,15 @@ use crate::sink::Sink;
 use crate::steps::{Manner, People, Step};
 use crate::{IN_FLIGHT, Plan};
 
-/// How long the cost of doing nothing is watched.
+/// How long the processor time of idle waiters is measured.
 const WATCHED: Duration = Duration::from_secs(3);
 
-/// The numbers of waiters, as operations of the report.
+/// The numbers of waiters, which are the rows of the report.
 pub(crate) const NAMES: &[&str] = &["1 waiter", "4 waiters", "1000 waiters", "10000 waiters"];
 
 pub(crate) const COLUMNS: &[&str] = &["p50", "p99", "p99.9", "memory", "CPU of waiting"];
 
-/// The same for few, and for many.
+/// Measures few and many waiters.
 pub(crate) fn scale(plan: &Plan, sink: &Sink, figures: &mut Figures) {
     for &waiters in if plan.brief { &[1, 4][..] } else { &[1, 1000, 10_000] } {
         measure(&Fleet::start(2, sink), waiters, plan, figures);
@@ -28,7 +28,7 @@ pub(crate) fn scale(plan: &Plan, sink: &Sink, figures: &mut Figures) {
     figures.print("wake-up", NAMES, COLUMNS);
 }
 
-/// Lets `waiters` wait on the second replica, and confirms some on the first, one after the other.
+/// Makes `waiters` requests wait on the second replica, and confirms some on the first, one after the other.
 pub(crate) fn measure(fleet: &Fleet, waiters: usize, plan: &Plan, figures: &mut Figures) {
     let most = if plan.brief { 4 } else { 300 };
     if waiters == 1 {
@@ -36,7 +36,7 @@ pub(crate) fn measure(fleet: &Fleet, waiters: usize, plan: &Plan, figures: &mut 
     }
     let samples = waiters.min(most);
     let name = format!("{waiters} waiters");
-    // Memory is what the first round takes: later ones find it there. The others tell times.
+    // Memory is taken from the first round, since later rounds reuse it; times are taken from the later rounds.
     for round in 0..=plan.rounds.min(3) {
         let people = openers(fleet, waiters, IN_FLIGHT.min(waiters));
         let (mut latencies, bytes, idle) = block_on(wait_and_confirm(fleet, &people, samples));
@@ -54,7 +54,7 @@ pub(crate) fn measure(fleet: &Fleet, waiters: usize, plan: &Plan, figures: &mut 
     }
 }
 
-/// People who each have the page of their link open.
+/// People who have requested their link and opened its page.
 fn openers(fleet: &Fleet, count: usize, in_flight: usize) -> People {
     let manner = Manner { count, in_flight, fresh: false };
     let mut people = People::new(fleet, manner);
@@ -63,7 +63,7 @@ fn openers(fleet: &Fleet, count: usize, in_flight: usize) -> People {
     people
 }
 
-/// The same for so many people one after the other, each alone on idle replicas.
+/// Measures `count` people one after the other, each alone on idle replicas.
 fn alone(fleet: &Fleet, count: usize, plan: &Plan, figures: &mut Figures) {
     for _ in 0..plan.rounds.min(3) {
         let people = openers(fleet, count, 1);
@@ -102,7 +102,7 @@ async fn wait_and_confirm(fleet: &Fleet, people: &People, samples: usize) -> (Ve
         connection.send(&request).await;
         waiting.spawn_local(async move {
             let answer = connection.answer().await;
-            // Nobody listens to the late ones.
+            // The receiver is gone when a waiter that nobody confirmed times out.
             let _ = told.send((n, Instant::now(), answer));
             connection
         });

@@ -23,6 +23,7 @@ impl Config {
     /// Every fault.
     pub fn from_vars(vars: &BTreeMap<String, String>) -> Result<Self, Vec<Fault>> {
         let mut reader = Reader::new(SETTINGS, vars);
+        reader.reject_unknown();
         let config = Self::read(&mut reader).map(Self::with_derived);
         if let Some(config) = &config {
             config.reject_shared_port(&mut reader);
@@ -138,9 +139,7 @@ pub fn environment() -> BTreeMap<String, String> {
 /// # Errors
 /// The fault in `LINKGATE_OPS_ADDR`.
 pub fn ops_addr(vars: &BTreeMap<String, String>) -> Result<SocketAddr, Vec<Fault>> {
-    let vars = vars.iter().filter(|(name, _)| *name == OPS_ADDR.name);
-    let vars = vars.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let mut reader = Reader::new(SETTINGS, &vars);
+    let mut reader = Reader::new(SETTINGS, vars);
     let address = reader.read(&OPS_ADDR, values::address);
     reader.finish(address).map(reachable)
 }

@@ -19,21 +19,21 @@ impl Config {
     /// Every fault in the variables. If linkgate is to listen on port 0, `LINKGATE_PUBLIC_URL` must be set.
     pub fn dev(overrides: &BTreeMap<String, String>, fresh_key: &str) -> Result<Self, Vec<Fault>> {
         let mut vars = overrides.clone();
-        set_default(&mut vars, &LISTEN_ADDR, "127.0.0.1:8080");
-        set_default(&mut vars, &STORE_URL, "memory://");
-        set_default(&mut vars, &KEYS, fresh_key);
-        set_default(&mut vars, &MAIL_URL, "mailbox://");
-        set_default(&mut vars, &MAIL_FROM, "linkgate demo <demo@linkgate.example>");
-        set_default(&mut vars, &APP_NAME, "linkgate demo");
-        // A developer signs in the same person again and again.
-        for limit in [
-            &MAILS_PER_ADDRESS,
-            &MAILS_PER_NETWORK,
-            &MAILS_PER_CLIENT,
-            &MAILS_PER_MINUTE,
-            &REFUSALS_PER_MINUTE,
+        for (setting, value) in [
+            (&LISTEN_ADDR, "127.0.0.1:8080"),
+            (&STORE_URL, "memory://"),
+            (&KEYS, fresh_key),
+            (&MAIL_URL, "mailbox://"),
+            (&MAIL_FROM, "linkgate demo <demo@linkgate.example>"),
+            (&APP_NAME, "linkgate demo"),
+            // A developer signs in the same person again and again.
+            (&MAILS_PER_ADDRESS, "off"),
+            (&MAILS_PER_NETWORK, "off"),
+            (&MAILS_PER_CLIENT, "off"),
+            (&MAILS_PER_MINUTE, "off"),
+            (&REFUSALS_PER_MINUTE, "off"),
         ] {
-            set_default(&mut vars, limit, "off");
+            set_default(&mut vars, setting, value);
         }
 
         let listen = vars.get(LISTEN_ADDR.name).and_then(|text| text.trim().parse::<SocketAddr>().ok());
@@ -46,7 +46,7 @@ impl Config {
         let public_url = vars.get(PUBLIC_URL.name).map(|text| PublicUrl::parse(text.trim()));
         if let Some(Ok(public_url)) = public_url {
             // The demo's own URL stays allowed beside those of an application.
-            let demo = format!("{public_url}/");
+            let demo = format!("{}/", public_url.as_str());
             let urls = vars.get(REDIRECT_URLS.name).map(|urls| urls.trim()).filter(|urls| !urls.is_empty());
             let urls = urls.map_or_else(|| demo.clone(), |urls| format!("{urls},{demo}"));
             vars.insert(REDIRECT_URLS.name.to_owned(), urls);

@@ -22,17 +22,12 @@ impl Fault {
 /// A parser's complaint about a value; the reader adds the variable.
 pub(super) struct Complaint {
     pub(super) problem: String,
-    /// If `None`, the reader shows the setting's example.
-    pub(super) remedy: Option<String>,
+    pub(super) remedy: String,
 }
 
 impl Complaint {
     pub(super) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { problem: problem.into(), remedy: Some(remedy.into()) }
-    }
-
-    pub(super) fn plain(problem: impl Into<String>) -> Self {
-        Self { problem: problem.into(), remedy: None }
+        Self { problem: problem.into(), remedy: remedy.into() }
     }
 }
 

@@ -18,7 +18,7 @@ mod values;
 
 pub use checks::{environment, ops_addr};
 pub use fault::Fault;
-pub use help::{help_text, markdown_table};
+pub use help::help_text;
 pub use reader::read_secret_file;
 pub use setting::{FILE_SUFFIX, Fallback, Kind, PREFIX, Setting};
 pub use settings::{Config, SETTINGS};

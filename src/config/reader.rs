@@ -20,10 +20,14 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts with the faults of unknown names.
     pub(super) fn new(settings: &'static [&'static Setting], vars: &'a BTreeMap<String, String>) -> Self {
-        let faults = vars.iter().filter_map(|(name, value)| unknown::check(settings, name, value)).collect();
-        Self { settings, vars, faults }
+        Self { settings, vars, faults: Vec::new() }
+    }
+
+    /// Adds the faults of unknown names.
+    pub(super) fn reject_unknown(&mut self) {
+        let check = |(name, value): (&String, &String)| unknown::check(self.settings, name, value);
+        self.faults.extend(self.vars.iter().filter_map(check));
     }
 
     /// The result, or all faults in the order of the table of settings.
@@ -50,50 +54,38 @@ impl<'a> Reader<'a> {
         setting: &'static Setting,
         parse: impl FnOnce(&str) -> Parsed<T>,
     ) -> Option<T> {
-        let (variable, text) = match (self.given(setting), setting.fallback) {
-            (Ok(Some(given)), _) => given,
-            (Ok(None), Fallback::Value(text)) => (setting.name.to_owned(), SecretText::new(text.to_owned())),
-            (Ok(None), Fallback::Derived(_)) => return None,
-            (Ok(None), Fallback::Required) => {
-                self.add(not_set(setting));
-                return None;
-            }
-            (Err(fault), _) => {
-                self.add(fault);
-                return None;
-            }
-        };
-        match printable(setting, text.expose()).and_then(|()| parse(text.expose())) {
-            Ok(value) => Some(value),
-            Err(complaints) => {
-                self.faults
-                    .extend(complaints.into_iter().map(|complaint| fault(setting, &variable, complaint)));
-                None
-            }
-        }
+        let file = self.file_of(setting);
+        let variable = if file.is_some() { setting.file_name() } else { setting.name.to_owned() };
+        let value = self.text(setting, file).and_then(|text| match text {
+            Some(text) => printable(setting, text.expose()).and_then(|()| parse(text.expose())).map(Some),
+            None => Ok(None),
+        });
+        value.unwrap_or_else(|complaints| {
+            let fault = |complaint: Complaint| Fault::new(&variable, complaint.problem, complaint.remedy);
+            self.faults.extend(complaints.into_iter().map(fault));
+            None
+        })
     }
 
-    /// The value of a setting and the variable that it came from.
-    fn given(&self, setting: &Setting) -> Result<Option<(String, SecretText)>, Fault> {
-        let direct = self.value(setting.name);
-        let Some(path) = self.file_of(setting) else {
-            return Ok(direct.map(|text| {
-                let text = if setting.secret { text } else { text.trim() };
-                (setting.name.to_owned(), SecretText::new(text.to_owned()))
-            }));
-        };
-        let variable = setting.file_name();
-        if direct.is_some() {
-            let problem = format!("and {} are both set", setting.name);
-            return Err(Fault::new(variable, problem, "keep one of the two"));
-        }
-        match read_secret_file(&path) {
-            Ok(text) => Ok(Some((variable, text))),
-            Err(problem) => Err(Fault::new(
-                variable,
-                problem,
-                "name a file that linkgate can read and that contains the value",
-            )),
+    /// The text of a setting, from its file if it has one. `None` if it is not set and has no default value.
+    fn text(&self, setting: &Setting, file: Option<PathBuf>) -> Parsed<Option<SecretText>> {
+        let Setting { name, example, .. } = setting;
+        let given = |text: &str| Ok(Some(SecretText::new(text.to_owned())));
+        let complain = |problem: String, remedy: &str| Err(vec![Complaint::new(problem, remedy)]);
+        match (file, self.value(name), setting.fallback) {
+            (Some(_), Some(_), _) => complain(format!("and {name} are both set"), "keep one of the two"),
+            (Some(path), None, _) => read_secret_file(&path).map(Some).or_else(|problem| {
+                complain(problem, "name a file that linkgate can read and that contains the value")
+            }),
+            (None, Some(text), _) => given(if setting.secret { text } else { text.trim() }),
+            (None, None, Fallback::Value(text)) => given(text),
+            (None, None, Fallback::Derived(_)) => Ok(None),
+            (None, None, Fallback::Required) => {
+                // Quoted for a shell.
+                let quote = if example.contains([' ', '<']) { "'" } else { "" };
+                let remedy = format!("set it, for example {name}={quote}{example}{quote}");
+                complain("is not set".to_owned(), &remedy)
+            }
         }
     }
 
@@ -107,29 +99,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn not_set(setting: &Setting) -> Fault {
-    let remedy = match setting.name {
-        "LINKGATE_KEYS" => {
-            "set it to the output of `linkgate keys new`, or LINKGATE_KEYS_FILE to a file with it".to_owned()
-        }
-        name => format!("set it, for example {name}={}", quoted(setting.example)),
-    };
-    Fault::new(setting.name, "is not set", remedy)
-}
-
-/// Quotes a value for a shell.
-fn quoted(example: &str) -> String {
-    if example.contains([' ', '<']) { format!("'{example}'") } else { example.to_owned() }
-}
-
-fn fault(setting: &Setting, variable: &str, complaint: Complaint) -> Fault {
-    let remedy = complaint.remedy.unwrap_or_else(|| format!("use a value like {}", quoted(setting.example)));
-    Fault::new(variable, complaint.problem, remedy)
-}
-
 /// Rejects control characters, except for line breaks in lists.
 fn printable(setting: &Setting, text: &str) -> Parsed<()> {
-    let lines = setting.kind == Kind::List;
+    let lines = matches!(setting.kind, Kind::List);
     if text.contains('\u{fffd}') {
         return Err(vec![Complaint::new("is not valid UTF-8", "encode it in UTF-8")]);
     }

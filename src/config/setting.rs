@@ -10,51 +10,25 @@ pub const PREFIX: &str = "LINKGATE_";
 pub const FILE_SUFFIX: &str = "_FILE";
 
 /// The form of a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Kind {
-    /// Any line of text.
-    Text,
-    /// A URL.
-    Url,
-    /// An IP address and a port.
-    Address,
-    /// A directory.
-    Directory,
-    /// A file.
-    File,
-    /// `on` or `off`.
-    Switch,
+    /// One line of this form.
+    Line(&'static str),
     /// One of these words.
-    Choice(&'static [&'static str]),
+    Choice(fn() -> Vec<&'static str>),
     /// Texts, separated by commas.
     List,
-    /// Counts per duration, or `off`.
-    Limits,
-    /// A count per minute, or `off`.
-    PerMinute,
-    /// A duration within these bounds, both included.
-    Duration {
-        /// The shortest.
-        min: Duration,
-        /// The longest.
-        max: Duration,
-    },
+    /// A duration from the first to the second, both included.
+    Duration(Duration, Duration),
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text => f.write_str("text"),
-            Self::Url => f.write_str("URL"),
-            Self::Address => f.write_str("address:port"),
-            Self::Directory => f.write_str("directory"),
-            Self::File => f.write_str("file"),
-            Self::Switch => f.write_str("on, off"),
-            Self::Choice(words) => f.write_str(&words.join(", ")),
+            Self::Line(form) => f.write_str(form),
+            Self::Choice(words) => f.write_str(&words().join(", ")),
             Self::List => f.write_str("list"),
-            Self::Limits => f.write_str("count/duration list, off"),
-            Self::PerMinute => f.write_str("number, off"),
-            Self::Duration { min, max } => write!(f, "duration, {} to {}", human(*min), human(*max)),
+            Self::Duration(min, max) => write!(f, "duration, {} to {}", human(*min), human(*max)),
         }
     }
 }

@@ -40,10 +40,13 @@ pub enum StoreUrl {
 }
 
 /// The items of a list, separated by commas or line breaks; at least one.
-fn items(text: &str) -> Parsed<Vec<String>> {
+pub(super) fn items(text: &str) -> Parsed<Vec<String>> {
     let items = text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned);
     let items: Vec<String> = items.collect();
-    if items.is_empty() { Err(vec![Complaint::plain("is a list without entries")]) } else { Ok(items) }
+    if items.is_empty() {
+        return Err(vec![Complaint::new("is a list without entries", "add one, or do not set it")]);
+    }
+    Ok(items)
 }
 
 /// Parses a list item by item, and complains about each invalid item by its position.
@@ -91,11 +94,6 @@ pub(super) fn path(text: &str) -> Parsed<Option<PathBuf>> {
     Ok(Some(PathBuf::from(text)))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "a parser like the others")]
-pub(super) fn salt(text: &str) -> Parsed<Option<SecretText>> {
-    Ok(Some(SecretText::new(text.to_owned())))
-}
-
 pub(super) fn switch(text: &str) -> Parsed<bool> {
     match text.to_ascii_lowercase().as_str() {
         "on" | "true" => Ok(true),
@@ -123,10 +121,10 @@ pub(super) fn duration(setting: &'static Setting) -> impl FnOnce(&str) -> Parsed
     move |text| {
         let complaint = match (parse_duration(text), setting.kind) {
             (None, _) => Complaint::new("is not a duration", "use one like 90s, 10m, 24h or 30d"),
-            (Some(duration), Kind::Duration { min, .. }) if duration < min => {
+            (Some(duration), Kind::Duration(min, _)) if duration < min => {
                 Complaint::new("is too short", format!("use at least {}", human(min)))
             }
-            (Some(duration), Kind::Duration { max, .. }) if duration > max => {
+            (Some(duration), Kind::Duration(_, max)) if duration > max => {
                 Complaint::new("is too long", format!("use at most {}", human(max)))
             }
             (Some(duration), _) => return Ok(duration),
@@ -190,10 +188,6 @@ pub(super) fn api_keys(text: &str) -> Parsed<Vec<SecretText>> {
     })
 }
 
-pub(super) fn audience(text: &str) -> Parsed<Vec<String>> {
-    items(text)
-}
-
 pub(super) fn purposes(text: &str) -> Parsed<Vec<Purpose>> {
     let mut purposes = each(text, |item| {
         let found = Purpose::ALL.into_iter().find(|purpose| purpose.as_str() == item);
@@ -224,7 +218,9 @@ pub(super) fn proxies(text: &str) -> Parsed<TrustedProxies> {
 }
 
 pub(super) fn sender(text: &str) -> Parsed<Sender> {
-    Sender::parse(text).map_err(|error| vec![Complaint::plain(error.to_string())])
+    Sender::parse(text).map_err(|error| {
+        vec![Complaint::new(error.to_string(), "use one like Example <no-reply@example.com>")]
+    })
 }
 
 pub(super) fn app_name(text: &str) -> Parsed<String> {

@@ -58,10 +58,7 @@ impl EmailAddress {
         if local_part.len() + 1 + domain.len() > MAX_ADDRESS {
             return Err(InvalidEmailAddress::TooLong);
         }
-        let mut address = local_part.to_ascii_lowercase();
-        address.push('@');
-        address.push_str(&domain);
-        Ok(Self(address))
+        Ok(Self(format!("{}@{domain}", local_part.to_ascii_lowercase())))
     }
 
     /// Accepts an address that is already canonical, such as one from a token.

@@ -3,23 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The text is not an identifier of this kind.
-#[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
-#[error("not an identifier of this kind")]
-pub struct InvalidId;
+use super::base64url::Malformed;
 
 macro_rules! prefixed_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(Uuid);
 
         impl $name {
-            /// The form of the identifier, for messages.
-            pub const FORM: &'static str = concat!($prefix, " and 32 hexadecimal digits");
-
             /// Wraps a UUID.
             #[must_use]
             pub const fn from_uuid(uuid: Uuid) -> Self {
@@ -40,28 +35,22 @@ macro_rules! prefixed_id {
             }
         }
 
-        impl serde::Serialize for $name {
+        impl Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
-            }
-        }
-
         impl FromStr for $name {
-            type Err = InvalidId;
+            type Err = Malformed;
 
             /// Accepts only the prefix and 32 lower-case hexadecimal digits.
-            fn from_str(text: &str) -> Result<Self, InvalidId> {
-                let hex = text.strip_prefix($prefix).ok_or(InvalidId)?;
+            fn from_str(text: &str) -> Result<Self, Malformed> {
+                let hex = text.strip_prefix($prefix).ok_or(Malformed)?;
                 if hex.len() != 32 || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-                    return Err(InvalidId);
+                    return Err(Malformed);
                 }
-                Uuid::try_parse(hex).map(Self).map_err(|_| InvalidId)
+                Uuid::try_parse(hex).map(Self).map_err(|_| Malformed)
             }
         }
     };
@@ -78,30 +67,17 @@ prefixed_id! {
 }
 
 /// A person's id for applications: `user_` and a digest of the canonical address, or the value that a back end set.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Subject(String);
 
 impl Subject {
     /// The longest subject, in bytes (OpenID Connect Core, section 2, allows 255).
     pub const MAX_LEN: usize = 255;
 
-    /// Accepts 1 to 255 visible ASCII characters (RFC 7519, section 4.1.2, as OpenID Connect narrows it).
-    ///
-    /// # Errors
-    /// [`InvalidId`] for anything else.
-    pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        let fits = (1..=Self::MAX_LEN).contains(&text.len());
-        if fits && text.bytes().all(|b| b.is_ascii_graphic()) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidId)
-        }
-    }
-
     /// Wraps a subject made of a digest, which is known to be valid.
     #[must_use]
     pub(crate) fn from_digest(text: String) -> Self {
-        debug_assert!(Self::parse(&text).is_ok());
         Self(text)
     }
 
@@ -109,6 +85,16 @@ impl Subject {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for Subject {
+    type Error = Malformed;
+
+    /// Accepts 1 to 255 visible ASCII characters (RFC 7519, section 4.1.2, as OpenID Connect narrows it).
+    fn try_from(text: String) -> Result<Self, Malformed> {
+        let fits = (1..=Self::MAX_LEN).contains(&text.len());
+        if fits && text.bytes().all(|b| b.is_ascii_graphic()) { Ok(Self(text)) } else { Err(Malformed) }
     }
 }
 
@@ -133,7 +119,7 @@ mod tests {
             good.replacen("att_0", "att_{", 1),
             String::new(),
         ] {
-            assert_eq!(bad.parse::<AttemptId>(), Err(InvalidId), "{bad}");
+            assert_eq!(bad.parse::<AttemptId>(), Err(Malformed), "{bad}");
         }
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Errors name the position of an entry and never contain any part of it. `token` derives the keys.
 
-use std::fmt;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -54,22 +53,10 @@ pub fn is_kid(text: &str) -> bool {
 
 /// One secret with its key id.
 pub struct KeyEntry {
-    kid: String,
-    secret: Zeroizing<Vec<u8>>,
-}
-
-impl KeyEntry {
     /// The key id, which is public (`kid`, RFC 7515, section 4.1.4).
-    #[must_use]
-    pub fn kid(&self) -> &str {
-        &self.kid
-    }
-
-    /// The secret: 32 to 64 bytes.
-    #[must_use]
-    pub fn secret(&self) -> &[u8] {
-        &self.secret
-    }
+    pub kid: String,
+    /// 32 to 64 bytes.
+    pub secret: Zeroizing<Vec<u8>>,
 }
 
 /// The secrets of a deployment, at least one. The first signs; the others are still accepted.
@@ -84,32 +71,22 @@ impl KeyringEntries {
         let mut entries: Vec<KeyEntry> = Vec::new();
         let mut errors = Vec::new();
         let texts = text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty());
-        let mut position = 0;
-        for text in texts {
-            position += 1;
+        for (position, text) in (1..).zip(texts) {
             match parse_entry(text).and_then(|entry| refuse_repeated(&entries, entry)) {
                 Ok(entry) => entries.push(entry),
                 Err(reason) => errors.push(InvalidKey { position, reason }),
             }
         }
-        if position == 0 {
+        if entries.is_empty() && errors.is_empty() {
             errors.push(InvalidKey { position: 1, reason: KeyFault::Missing });
         }
         if errors.is_empty() { Ok(Self(entries)) } else { Err(errors) }
     }
 
     /// All entries, the signing key first.
-    pub fn iter(&self) -> std::slice::Iter<'_, KeyEntry> {
-        self.0.iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a KeyringEntries {
-    type Item = &'a KeyEntry;
-    type IntoIter = std::slice::Iter<'a, KeyEntry>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
+    #[must_use]
+    pub fn as_slice(&self) -> &[KeyEntry] {
+        &self.0
     }
 }
 
@@ -145,7 +122,7 @@ fn refuse_repeated(earlier: &[KeyEntry], entry: KeyEntry) -> Result<KeyEntry, Ke
 #[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyFault {
     /// There are no entries.
-    #[error("contains no key")]
+    #[error("is missing")]
     Missing,
     /// No `:` between key id and secret.
     #[error("has no `:` between key id and secret")]
@@ -174,7 +151,8 @@ pub enum KeyFault {
 }
 
 /// An invalid entry. Contains its position, but no part of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
+#[error("key {position} {reason}")]
 pub struct InvalidKey {
     /// The position of the entry, counted from 1.
     pub position: usize,
@@ -193,17 +171,6 @@ impl InvalidKey {
         }
     }
 }
-
-impl fmt::Display for InvalidKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.reason {
-            KeyFault::Missing => write!(f, "{}", self.reason),
-            reason => write!(f, "key {} {reason}", self.position),
-        }
-    }
-}
-
-impl std::error::Error for InvalidKey {}
 
 #[cfg(test)]
 mod tests {
@@ -227,8 +194,8 @@ mod tests {
         let text =
             format!("{},\n {}\r\n{}\n", key("new", &[1; 32]), key("k.2_-", &[2; 64]), key("K", &[3; 33]));
         let ring = KeyringEntries::parse(&text).unwrap_or_else(|e| panic!("{e:?}"));
-        assert_eq!(ring.iter().map(KeyEntry::kid).collect::<Vec<_>>(), ["new", "k.2_-", "K"]);
-        assert_eq!(ring.iter().next().map(KeyEntry::secret), Some(&[1; 32][..]));
+        assert_eq!(ring.as_slice().iter().map(|entry| &entry.kid).collect::<Vec<_>>(), ["new", "k.2_-", "K"]);
+        assert_eq!(ring.as_slice()[0].secret.as_slice(), [1; 32]);
     }
 
     #[test]

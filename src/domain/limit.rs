@@ -30,11 +30,10 @@ pub struct MailLimits {
 
 /// A list of email domains, each with or without its subdomains.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DomainList {
-    exact: Vec<String>,
-    /// Domains whose subdomains are listed, each with a leading dot.
-    below: Vec<String>,
-}
+pub struct DomainList(
+    /// Domains in the canonical form of addresses; a leading dot stands for all domains below.
+    Vec<String>,
+);
 
 impl DomainList {
     /// Adds an entry: `example.com` matches itself, `*.example.com` every domain below it.
@@ -42,29 +41,23 @@ impl DomainList {
     /// # Errors
     /// [`InvalidEmailAddress`] if no address could have such a domain.
     pub fn add(&mut self, entry: &str) -> Result<(), InvalidEmailAddress> {
-        let (list, domain) = match entry.strip_prefix("*.") {
-            Some(domain) => (&mut self.below, domain),
-            None => (&mut self.exact, entry),
-        };
-        // Stored in the canonical form of addresses.
+        let (dot, domain) = entry.strip_prefix("*.").map_or(("", entry), |domain| (".", domain));
         let address = EmailAddress::parse(&format!("postmaster@{domain}"))?;
-        let dot = if entry.starts_with("*.") { "." } else { "" };
-        list.push(format!("{dot}{}", address.domain()));
+        self.0.push(format!("{dot}{}", address.domain()));
         Ok(())
     }
 
     /// Whether the list has no entries.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.exact.is_empty() && self.below.is_empty()
+        self.0.is_empty()
     }
 
     /// Whether the domain of this address is on the list.
     #[must_use]
     pub fn has(&self, address: &EmailAddress) -> bool {
         let domain = address.domain();
-        self.exact.iter().any(|exact| exact == domain)
-            || self.below.iter().any(|below| domain.ends_with(below))
+        self.0.iter().any(|entry| entry == domain || entry.starts_with('.') && domain.ends_with(entry))
     }
 }
 

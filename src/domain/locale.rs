@@ -2,35 +2,40 @@
 //!
 //! All that depends on the language, other than texts, is decided here.
 
-use std::str::FromStr;
-
 use chrono::{DateTime, Datelike as _, Utc};
+use serde::Deserialize;
 
-/// A language that linkgate has texts in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
-pub enum Locale {
-    /// English.
-    #[default]
-    En,
-    /// German.
-    De,
+use super::words::words;
+
+words! {
+    /// A language that linkgate has texts in; the word is its tag (RFC 5646).
+    #[derive(Deserialize, Default)]
+    pub enum Locale {
+        /// English.
+        #[default]
+        En = "en",
+        /// German.
+        De = "de",
+    }
 }
 
-/// The plural category of a count (CLDR, UTS 35 part 3, section 5). Each language uses some of them, and all use `Other`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Plural {
-    /// As for 0 in Arabic.
-    Zero,
-    /// As for 1 in English.
-    One,
-    /// As for 2 in Arabic.
-    Two,
-    /// As for 2 to 4 in Czech.
-    Few,
-    /// As for 5 and more in Polish.
-    Many,
-    /// All other counts.
-    Other,
+words! {
+    /// The plural category of a count (CLDR, UTS 35 part 3, section 5), as keys of texts end with it. Each language uses
+    /// some of them, and all use `Other`.
+    pub enum Plural {
+        /// As for 0 in Arabic.
+        Zero = "zero",
+        /// As for 1 in English.
+        One = "one",
+        /// As for 2 in Arabic.
+        Two = "two",
+        /// As for 2 to 4 in Czech.
+        Few = "few",
+        /// As for 5 and more in Polish.
+        Many = "many",
+        /// All other counts.
+        Other = "other",
+    }
 }
 
 /// How much room a time may take.
@@ -44,7 +49,6 @@ pub enum TimeStyle {
 
 /// The conventions of one language.
 struct Conventions {
-    tag: &'static str,
     plural: fn(u64) -> Plural,
     /// What stands between the last two items of a list; earlier ones are separated by commas.
     last_and: &'static str,
@@ -58,7 +62,6 @@ struct Conventions {
 }
 
 const ENGLISH: Conventions = Conventions {
-    tag: "en",
     plural: one_or_other,
     last_and: " and ",
     on: " on ",
@@ -81,7 +84,6 @@ const ENGLISH: Conventions = Conventions {
 };
 
 const GERMAN: Conventions = Conventions {
-    tag: "de",
     plural: one_or_other,
     last_and: " und ",
     on: " unter ",
@@ -109,20 +111,11 @@ fn one_or_other(count: u64) -> Plural {
 }
 
 impl Locale {
-    /// All languages.
-    pub const ALL: [Self; 2] = [Self::En, Self::De];
-
     const fn conventions(self) -> &'static Conventions {
         match self {
             Self::En => &ENGLISH,
             Self::De => &GERMAN,
         }
-    }
-
-    /// The language tag (RFC 5646).
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        self.conventions().tag
     }
 
     /// The language of a tag such as `de` or `de-AT`, if there are texts in it.
@@ -140,8 +133,8 @@ impl Locale {
             let mut parts = item.split(';');
             let Some(locale) = parts.next().and_then(Self::from_tag) else { continue };
             let quality = parts
-                .find_map(|p| p.trim().strip_prefix("q=").map(str::to_owned))
-                .map_or(1.0, |q| f32::from_str(&q).unwrap_or(0.0));
+                .find_map(|parameter| parameter.trim().strip_prefix("q="))
+                .map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
             if quality > 0.0 && best.is_none_or(|(q, _)| quality > q) {
                 best = Some((quality, locale));
             }
@@ -181,21 +174,6 @@ impl Locale {
         };
         let month = time.month0() as usize;
         time.format(&format.replace("%B", conventions.months[month])).to_string()
-    }
-}
-
-impl Plural {
-    /// The category's name in CLDR, as keys of texts end with it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Zero => "zero",
-            Self::One => "one",
-            Self::Two => "two",
-            Self::Few => "few",
-            Self::Many => "many",
-            Self::Other => "other",
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Pure: no framework, no clock, no store, no randomness. Time is a parameter.
 
 pub mod attempt;
+pub mod base64url;
 pub mod browser;
 pub mod email;
 pub mod ids;

@@ -2,7 +2,6 @@
 //!
 //! Errors never contain the input, since a URL may hold a password.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use url::{Host, Url};
@@ -68,12 +67,6 @@ impl PublicUrl {
     #[must_use]
     pub const fn is_https(&self) -> bool {
         self.is_https
-    }
-}
-
-impl fmt::Display for PublicUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.origin)
     }
 }
 

@@ -5,8 +5,6 @@
 //! [`RedirectUrl`]. Differences between URL parsers do not bypass it: a URL passes only if parsing and serialising it
 //! changes no byte.
 
-use std::fmt;
-
 use url::{Host, Url, form_urlencoded};
 
 /// The longest redirect URL, in bytes.
@@ -51,18 +49,9 @@ impl RedirectUrl {
     }
 }
 
-impl fmt::Display for RedirectUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// The redirect URLs that the operator allows: exact URLs, and prefixes that end in `/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RedirectAllowList {
-    exact: Vec<String>,
-    prefixes: Vec<String>,
-}
+pub struct RedirectAllowList(Vec<String>);
 
 impl RedirectAllowList {
     /// Builds the list. An entry that ends in `/` allows every URL that begins with it; any other allows only itself.
@@ -75,18 +64,12 @@ impl RedirectAllowList {
     ///
     /// Every entry that breaks these rules, with its position and remedy.
     pub fn parse(entries: &[String]) -> Result<Self, Vec<InvalidEntry>> {
-        let mut list = Self::default();
-        let mut errors = Vec::new();
-        for (index, entry) in entries.iter().enumerate() {
-            match check_entry(entry) {
-                Err(remedy) => {
-                    errors.push(InvalidEntry { position: index + 1, entry: entry.clone(), remedy });
-                }
-                Ok(()) if entry.ends_with('/') => list.prefixes.push(entry.clone()),
-                Ok(()) => list.exact.push(entry.clone()),
-            }
-        }
-        if errors.is_empty() { Ok(list) } else { Err(errors) }
+        let invalid = |(index, entry): (usize, &String)| {
+            let remedy = check_entry(entry).err()?;
+            Some(InvalidEntry { position: index + 1, entry: entry.clone(), remedy })
+        };
+        let errors: Vec<_> = entries.iter().enumerate().filter_map(invalid).collect();
+        if errors.is_empty() { Ok(Self(entries.to_vec())) } else { Err(errors) }
     }
 
     /// Allows a redirect URL that is listed exactly, or begins with a listed prefix.
@@ -98,10 +81,12 @@ impl RedirectAllowList {
     /// but has dot-segments (RFC 3986 section 3.3) or an encoded `/`, `\`, `.` or `;` in its path.
     pub fn check(&self, input: &str) -> Result<RedirectUrl, RedirectNotAllowed> {
         let url = parse_unchanged(input).ok_or(RedirectNotAllowed)?;
-        let is_exact = self.exact.iter().any(|entry| entry == input);
-        let is_allowed = is_exact
-            || (has_plain_path(&url) && self.prefixes.iter().any(|prefix| input.starts_with(prefix)));
-        if is_allowed { Ok(RedirectUrl(url)) } else { Err(RedirectNotAllowed) }
+        let is_plain = has_plain_path(&url);
+        let allows = |entry: &String| {
+            let is_prefix = entry.ends_with('/') && is_plain;
+            entry == input || is_prefix && input.starts_with(entry)
+        };
+        if self.0.iter().any(allows) { Ok(RedirectUrl(url)) } else { Err(RedirectNotAllowed) }
     }
 }
 

@@ -2,23 +2,20 @@
 //!
 //! This module defines their form; `token` makes them.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroize;
+
+use super::base64url::{self, Malformed};
+use super::secret_text::SecretText;
 
 /// Length of nonces, fingerprints and confirmation ids, in bytes (128 bits).
 pub const SECRET_LEN: usize = 16;
 
-/// The text does not have the expected form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Malformed;
-
 macro_rules! bytes128 {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy)]
-        pub struct $name([u8; SECRET_LEN]);
+        #[derive(Clone, Copy, Serialize, Deserialize)]
+        pub struct $name(#[serde(with = "base64url")] [u8; SECRET_LEN]);
 
         impl $name {
             /// Wraps 128 bits.
@@ -36,7 +33,7 @@ macro_rules! bytes128 {
             /// 22 characters of base64url, as in tokens and in the store.
             #[must_use]
             pub fn encode(&self) -> String {
-                URL_SAFE_NO_PAD.encode(self.0)
+                base64url::encode(self.0)
             }
 
             /// Reads the result of [`Self::encode`].
@@ -44,11 +41,7 @@ macro_rules! bytes128 {
             /// # Errors
             /// [`Malformed`] unless it is canonical base64url of 16 bytes.
             pub fn decode(text: &str) -> Result<Self, Malformed> {
-                let mut bytes = [0; SECRET_LEN];
-                match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
-                    Ok(SECRET_LEN) => Ok(Self(bytes)),
-                    _ => Err(Malformed),
-                }
+                base64url::decode(text).map(Self)
             }
         }
 
@@ -85,7 +78,7 @@ bytes128! {
 }
 
 /// Proves that two requests come from the same client: at least 128 random bits, in a cookie or in `Linkgate-Client`.
-pub struct ClientSecret(String);
+pub struct ClientSecret(SecretText);
 
 impl ClientSecret {
     /// The fewest characters: 128 bits in base64url.
@@ -101,25 +94,19 @@ impl ClientSecret {
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let fits = (Self::MIN_LEN..=Self::MAX_LEN).contains(&text.len());
         let safe = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        if fits && safe { Ok(Self(text.to_owned())) } else { Err(Malformed) }
+        if fits && safe { Ok(Self(SecretText::new(text.to_owned()))) } else { Err(Malformed) }
     }
 
     /// Encodes these bytes.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self(URL_SAFE_NO_PAD.encode(bytes))
+        Self(SecretText::new(base64url::encode(bytes)))
     }
 
     /// The plain secret, only for its cookie and for hashing.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Drop for ClientSecret {
-    fn drop(&mut self) {
-        self.0.zeroize();
+        self.0.expose()
     }
 }
 
@@ -143,16 +130,12 @@ impl RelayCode {
     /// # Errors
     /// [`Malformed`] for anything else.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let mut number = 0;
-        let mut digits = 0;
-        for c in text.chars().filter(|c| !matches!(c, ' ' | '-')) {
-            number = number * 10 + c.to_digit(10).ok_or(Malformed)?;
-            digits += 1;
-            if digits > 6 {
-                return Err(Malformed);
-            }
+        let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
+        // The standard parser would also take a sign.
+        if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(Malformed);
         }
-        if digits == 6 { Ok(Self(number)) } else { Err(Malformed) }
+        digits.parse().map(Self).map_err(|_| Malformed)
     }
 
     /// The six digits.

@@ -2,17 +2,17 @@
 //! it.
 
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 /// A secret text, zeroed in memory on drop.
 #[derive(Clone)]
-pub struct SecretText(String);
+pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {
     /// Wraps a text.
     #[must_use]
-    pub const fn new(text: String) -> Self {
-        Self(text)
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
     }
 
     /// The plain secret.
@@ -25,12 +25,6 @@ impl SecretText {
     #[must_use]
     pub fn matches(&self, candidate: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(candidate).into()
-    }
-}
-
-impl Drop for SecretText {
-    fn drop(&mut self) {
-        self.0.zeroize();
     }
 }
 

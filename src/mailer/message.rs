@@ -2,7 +2,6 @@
 //!
 //! Knows nothing of templates, of SMTP or of lettre.
 
-use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -31,26 +30,17 @@ pub struct LinkMail<'a> {
 }
 
 /// Why a mail was not sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]
 pub enum MailError {
     /// The relay rejects this recipient for good: it answered `RCPT TO` with 550 to 554 (RFC 5321, section 4.2.2) or
     /// 556 (RFC 7504).
+    #[error("the relay rejects the recipient")]
     Rejected,
     /// Any other failure: no connection, no answer in time, a temporary refusal, wrong settings. The reason is for the
     /// log and holds no address, no link and none of the relay's text.
+    #[error("{0}")]
     Unavailable(String),
 }
-
-impl fmt::Display for MailError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rejected => f.write_str("the relay rejects the recipient"),
-            Self::Unavailable(reason) => f.write_str(reason),
-        }
-    }
-}
-
-impl std::error::Error for MailError {}
 
 /// A rendered mail. Has no `Debug`: it holds the link.
 pub struct Content {

@@ -10,7 +10,6 @@ pub mod templates;
 mod texts;
 mod transport;
 
-use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -36,24 +35,15 @@ pub struct Mailer {
 }
 
 /// Why a [`Mailer`] cannot be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]
 pub enum SetupError {
     /// The operator's templates (`LINKGATE_TEMPLATES`) are broken: all faults, each with file and line.
+    #[error("{}", .0.join("; "))]
     Templates(Vec<String>),
     /// The transport (`LINKGATE_MAIL_URL`) cannot be set up, for its certificates or its directory.
+    #[error("{0}")]
     Transport(String),
 }
-
-impl fmt::Display for SetupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Templates(faults) => f.write_str(&faults.join("; ")),
-            Self::Transport(fault) => f.write_str(fault),
-        }
-    }
-}
-
-impl std::error::Error for SetupError {}
 
 impl Mailer {
     /// Reads the templates and prepares the transport. Opens no connection. For TLS, the process must have installed
@@ -107,9 +97,6 @@ impl Mailer {
     /// The mailbox, if mails go there.
     #[must_use]
     pub fn mailbox(&self) -> Option<&Mailbox> {
-        match &self.transport {
-            Transport::Mailbox(mailbox) => Some(mailbox),
-            Transport::Relay(_) | Transport::Directory(_) => None,
-        }
+        if let Transport::Mailbox(mailbox) = &self.transport { Some(mailbox) } else { None }
     }
 }

@@ -3,6 +3,7 @@
 //! Pure except at start, when operators' own templates are read. Knows nothing of transports. Templates whose names end
 //! with `.html` escape values for HTML; everywhere, values are single lines.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -20,8 +21,7 @@ use crate::domain::policy::Purpose;
 
 /// The file names of templates.
 const SUBJECT: &str = "subject.txt";
-const TEXT: &str = "mail.txt";
-const HTML: &str = "mail.html";
+const PARTS: [&str; 3] = [SUBJECT, "mail.txt", "mail.html"];
 
 /// The built-in templates. Operators' own can extend or include them by these names.
 const EMBEDDED: [(&str, &str); 3] = [
@@ -52,11 +52,8 @@ pub struct Templates {
 /// The texts of one language, and the names of its templates.
 struct Language {
     texts: Texts,
-    /// The `t` of templates for each purpose, in the order of [`Purpose::ALL`]. `t.valid` is added for each mail.
-    phrases: [Vec<(&'static str, Value)>; Purpose::ALL.len()],
-    subject: String,
-    text: String,
-    html: String,
+    /// In the order of [`PARTS`].
+    templates: [String; PARTS.len()],
 }
 
 impl Templates {
@@ -75,14 +72,12 @@ impl Templates {
         let mut env = environment().map_err(|error| vec![describe(&error, true)])?;
         let mut languages = Vec::new();
         for locale in Locale::ALL {
-            let mut find = |part| match dir {
+            let templates = PARTS.map(|part| match dir {
                 Some(dir) => own_template(&mut env, dir, locale, part, &mut faults),
                 None => format!("linkgate/{part}"),
-            };
-            let (subject, text, html) = (find(SUBJECT), find(TEXT), find(HTML));
+            });
             let texts = Texts::load(locale).map_err(|fault| vec![fault])?;
-            let phrases = Purpose::ALL.map(|purpose| phrases(&texts, purpose, &app_name));
-            languages.push(Language { texts, phrases, subject, text, html });
+            languages.push(Language { texts, templates });
         }
         let templates = Self { env, app_name, languages };
         if let Some(dir) = dir
@@ -90,6 +85,9 @@ impl Templates {
         {
             templates.check(dir, &mut faults);
         }
+        // A template that serves several languages has its faults in each.
+        let mut seen = HashSet::new();
+        faults.retain(|fault| seen.insert(fault.clone()));
         if faults.is_empty() { Ok(templates) } else { Err(faults) }
     }
 
@@ -102,10 +100,11 @@ impl Templates {
         let language = self.language(mail.locale);
         let context = self.context(language, mail);
         let render = |name| self.render_part(name, &context).map_err(|e| describe(&e, false));
+        let [subject, text, html] = &language.templates;
         Ok(Content {
-            subject: header_line(&render(&language.subject)?),
-            text: render(&language.text)?,
-            html: Some(render(&language.html)?),
+            subject: header_line(&render(subject)?),
+            text: render(text)?,
+            html: Some(render(html)?),
         })
     }
 
@@ -127,14 +126,13 @@ impl Templates {
 
     fn context(&self, language: &Language, mail: &LinkMail<'_>) -> Value {
         let valid_for = language.texts.duration(mail.valid_for);
-        let valid = fill(language.texts.get("valid"), &[("valid_for", &valid_for)]);
-        let phrases = language.phrases[mail.purpose as usize].iter().cloned();
+        let slots = [("app_name", self.app_name.as_str()), ("valid_for", &valid_for)];
         let browser =
             mail.browser.map(|browser| one_line(browser).chars().take(MAX_BROWSER).collect::<String>());
         // Control characters and spaces would end the link where a mail program looks for it in the text.
         let link: String = mail.link.chars().filter(|c| !c.is_control() && !c.is_whitespace()).collect();
         context! {
-            t => Value::from_pairs(phrases.chain([("valid", Value::from(valid))])),
+            t => Value::from_pairs(language.texts.phrases(mail.purpose.as_str(), &slots)),
             app_name => self.app_name.as_str(),
             address => mail.to.as_str(),
             link => link,
@@ -149,8 +147,8 @@ impl Templates {
     /// Renders operators' own templates for every language and purpose, with and without a browser.
     fn check(&self, dir: &Path, faults: &mut Vec<String>) {
         let is_own = |name: &&String| !name.starts_with("linkgate/");
-        if !self.languages.iter().flat_map(Language::templates).any(|name| is_own(&name)) {
-            let names = Locale::En.list(&[SUBJECT, TEXT, HTML]);
+        if !self.languages.iter().flat_map(|language| &language.templates).any(|name| is_own(&name)) {
+            let names = Locale::En.list(&PARTS);
             faults.push(format!("{}: has none of {names}", dir.display()));
         }
         let to = match EmailAddress::parse(SAMPLE_ADDRESS) {
@@ -172,11 +170,8 @@ impl Templates {
             };
             let language = self.language(locale);
             let context = self.context(language, &mail);
-            for name in language.templates().into_iter().filter(is_own) {
-                if let Err(fault) = self.check_part(name, &context) {
-                    add_fault(faults, fault);
-                }
-            }
+            let own = language.templates.iter().filter(is_own);
+            faults.extend(own.filter_map(|name| self.check_part(name, &context).err()));
         }
     }
 
@@ -195,21 +190,8 @@ impl Templates {
     }
 }
 
-impl Language {
-    fn templates(&self) -> [&String; 3] {
-        [&self.subject, &self.text, &self.html]
-    }
-}
-
 fn environment() -> Result<Environment<'static>, Error> {
     let mut env = Environment::new();
-    env.set_auto_escape_callback(|name| {
-        if Path::new(name).extension().is_some_and(|e| e == "html") {
-            AutoEscape::Html
-        } else {
-            AutoEscape::None
-        }
-    });
     env.set_formatter(|out, state, value| match value.as_str() {
         Some(text) if !value.is_safe() && matches!(state.auto_escape(), AutoEscape::Html) => {
             // Slashes are escaped, too: right, but it hides the link from readers of the source.
@@ -232,24 +214,10 @@ fn environment() -> Result<Environment<'static>, Error> {
 fn in_ascii(html: &str) -> String {
     let mut ascii = String::with_capacity(html.len() * 2);
     for c in html.chars() {
-        if c.is_ascii() {
-            ascii.push(c);
-        } else {
-            // Writing to a `String` cannot fail.
-            let _ = write!(ascii, "&#{};", u32::from(c));
-        }
+        // Writing to a `String` cannot fail.
+        let _ = if c.is_ascii() { ascii.write_char(c) } else { write!(ascii, "&#{};", u32::from(c)) };
     }
     ascii
-}
-
-/// The texts for a purpose, except `valid`, which depends on the mail.
-fn phrases(texts: &Texts, purpose: Purpose, app_name: &str) -> Vec<(&'static str, Value)> {
-    let words = |key: &str| Value::from(fill(texts.get(key), &[("app_name", app_name)]));
-    let of_purpose = ["subject", "heading", "intro", "button", "not_you"]
-        .map(|key| (key, words(&format!("{}.{key}", purpose.as_str()))));
-    let common =
-        ["paste", "address", "browser", "time", "not_you_title", "footer"].map(|key| (key, words(key)));
-    of_purpose.into_iter().chain(common).collect()
 }
 
 /// Adds the operator's template for this part in this language if there is one, and returns the name of the one to use.
@@ -265,12 +233,12 @@ fn own_template(
         match std::fs::read_to_string(&path) {
             Ok(source) => {
                 if let Err(error) = env.add_template_owned(name.clone(), source) {
-                    add_fault(faults, describe(&error, true));
+                    faults.push(describe(&error, true));
                 }
                 return name;
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => add_fault(faults, format!("{name}: {error}")),
+            Err(error) => faults.push(format!("{name}: {error}")),
         }
     }
     format!("linkgate/{part}")
@@ -280,13 +248,6 @@ fn own_template(
 /// programs would decode it.
 fn header_line(text: &str) -> String {
     one_line(text).replace("=?", "= ?")
-}
-
-/// Adds a fault once: a template that serves several languages has it in each.
-fn add_fault(faults: &mut Vec<String>, fault: String) {
-    if !faults.contains(&fault) {
-        faults.push(fault);
-    }
 }
 
 /// File and line of an error. Its detail may quote values, and is only for errors with sample values.

@@ -30,6 +30,15 @@ impl Texts {
         self.by_key.get(key).map_or("", String::as_str)
     }
 
+    /// The texts for a purpose and those for all, by their names in templates (`t`), with their slots filled.
+    pub(super) fn phrases(&self, purpose: &str, values: &[(&str, &str)]) -> Vec<(&str, String)> {
+        let phrase = |(key, text): (_, &String)| match str::split_once(key, '.') {
+            None => Some((key, fill(text, values))),
+            Some((of, name)) => (of == purpose).then(|| (name, fill(text, values))),
+        };
+        self.by_key.iter().map(|(key, text)| (key.as_str(), text)).filter_map(phrase).collect()
+    }
+
     /// A duration in whole hours if it is a multiple of one, else in minutes: rounded down, but at least one.
     pub(super) fn duration(&self, duration: Duration) -> String {
         let minutes = (duration.as_secs() / 60).max(1);

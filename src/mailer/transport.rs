@@ -17,7 +17,7 @@ use lettre::message::{Body, Mailbox as HeaderMailbox, Message, MultiPart, Single
 use lettre::{AsyncFileTransport, AsyncTransport as _, Tokio1Executor};
 use uuid::Uuid;
 
-use self::smtp::{Outgoing, Relay};
+use self::smtp::Relay;
 use super::mailbox::Mailbox;
 use super::message::{Mail, MailError};
 use super::settings::TransportSettings;
@@ -56,10 +56,9 @@ impl Transport {
     pub(super) async fn send(&self, mail: Mail<'_>) -> Result<(), MailError> {
         match self {
             Self::Relay(relay) => {
-                let (from, to) = (address(mail.from.address()), address(mail.to));
-                let message = build(mail)?.formatted();
+                let message = build(mail)?;
                 // Boxed: with the conversation and its TLS inside, the future of every start was 13 KB large.
-                Box::pin(relay.send(&Outgoing { from, to, message: &message })).await
+                Box::pin(relay.send(message.envelope(), &message.formatted())).await
             }
             Self::Directory(directory) => {
                 let files = AsyncFileTransport::<Tokio1Executor>::new(directory);

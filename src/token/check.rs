@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::kind::{TokenError, TokenType};
-use super::ring::{Ring, RingKey};
+use super::ring::{Ring, RingKey, Signer};
+use crate::domain::base64url;
 
 /// The longest token that is checked, in bytes. An attempt token has 5.5 kB if its redirect URL (2048 bytes), typed
 /// address (1024) and subject (255) all have their maximum length.
@@ -27,8 +28,8 @@ struct StrictHeader {
 
 /// The claims that every token has.
 pub(super) trait Timed {
-    fn issued_at(&self) -> i64;
-    fn expires_at(&self) -> i64;
+    /// `iat` and `exp`.
+    fn lifetime(&self) -> [i64; 2];
 }
 
 /// A token with a valid signature and form.
@@ -50,20 +51,20 @@ impl<T> Checked<'_, T> {
 pub(super) fn sign<T: Serialize>(key: &RingKey, typ: TokenType, claims: &T) -> String {
     // Our own claims always serialise; a token without claims would be rejected everywhere.
     let json = serde_json::to_vec(claims).unwrap_or_default();
-    let header = key.header(typ);
+    let Signer { header, pair } = key.signer(typ);
     // Includes room for the signature.
     let mut message = String::with_capacity(header.len() + json.len() * 4 / 3 + 96);
     message.push_str(header);
     message.push('.');
     URL_SAFE_NO_PAD.encode_string(&json, &mut message);
-    key.pair(typ).sign(message)
+    pair.sign(message)
 }
 
 /// Checks the form, the header, the signature and the claims' types, in this order. [`Checked::unexpired`] checks the
 /// expiry; each token type checks the values of its claims.
 ///
-/// Only public signatures are left to jsonwebtoken: its validation of claims reads the system's clock, treats claims of
-/// a wrong JSON type as absent, and parses each part again.
+/// Nothing is left to jsonwebtoken: its validation of claims reads the system's clock, treats claims of a wrong JSON
+/// type as absent, and parses each part again.
 pub(super) fn check<'r, T: DeserializeOwned + Timed>(
     ring: &'r Ring,
     typ: TokenType,
@@ -79,16 +80,16 @@ pub(super) fn check<'r, T: DeserializeOwned + Timed>(
         return Err(invalid);
     }
     // The header is nearly always byte for byte ours; any other spelling is parsed.
-    let key = match ring.iter().find(|key| key.header(typ) == header) {
+    let key = match ring.keys.iter().find(|key| key.signer(typ).header == header) {
         Some(key) => key,
         None => other_header(ring, typ, header)?,
     };
-    if !key.pair(typ).verify(message, signature) {
+    if !key.signer(typ).pair.verify(message, signature) {
         return Err(invalid);
     }
     let claims: T = object(payload)?;
-    let time = |seconds| DateTime::from_timestamp(seconds, 0).ok_or(invalid);
-    let (issued_at, expires_at) = (time(claims.issued_at())?, time(claims.expires_at())?);
+    let [issued_at, expires_at] = claims.lifetime().map(|seconds| DateTime::from_timestamp(seconds, 0));
+    let (issued_at, expires_at) = (issued_at.ok_or(invalid)?, expires_at.ok_or(invalid)?);
     if issued_at > expires_at {
         return Err(invalid);
     }
@@ -99,7 +100,7 @@ pub(super) fn check<'r, T: DeserializeOwned + Timed>(
 fn other_header<'r>(ring: &'r Ring, typ: TokenType, header: &str) -> Result<&'r Arc<RingKey>, TokenError> {
     let header: StrictHeader = object(header)?;
     let key = ring.find(&header.kid).ok_or(TokenError::Invalid)?;
-    if header.typ == typ.as_str() && header.alg.parse() == Ok(key.pair(typ).alg()) {
+    if header.typ == typ.as_str() && header.alg.parse() == Ok(key.signer(typ).pair.alg()) {
         Ok(key)
     } else {
         Err(TokenError::Invalid)
@@ -108,7 +109,7 @@ fn other_header<'r>(ring: &'r Ring, typ: TokenType, header: &str) -> Result<&'r 
 
 /// Reads a JSON object in canonical base64url.
 fn object<T: DeserializeOwned>(part: &str) -> Result<T, TokenError> {
-    let json = URL_SAFE_NO_PAD.decode(part)?;
+    let json: Vec<u8> = base64url::decode(part)?;
     // serde would accept a JSON array of the fields' values for a struct.
     if json.first() != Some(&b'{') {
         return Err(TokenError::Invalid);

@@ -1,9 +1,15 @@
 //! The claims on the wire (docs/architecture.md, "Tokens"). Unknown and repeated claims are rejected.
 
 use serde::{Deserialize, Deserializer, Serialize};
+use uuid::Uuid;
 
 use super::check::Timed;
+use super::keyed::NetworkHash;
+use crate::domain::base64url;
+use crate::domain::ids::Subject;
+use crate::domain::locale::Locale;
 use crate::domain::policy::{CrossDevice, Purpose};
+use crate::domain::secret::{Fingerprint, Nonce};
 
 /// An optional claim that may be absent but not `null`.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
@@ -13,8 +19,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 macro_rules! timed {
     ($($name:ident),*) => {$(
         impl Timed for $name {
-            fn issued_at(&self) -> i64 { self.iat }
-            fn expires_at(&self) -> i64 { self.exp }
+            fn lifetime(&self) -> [i64; 2] { [self.iat, self.exp] }
         }
     )*};
 }
@@ -26,25 +31,27 @@ macro_rules! timed {
 pub(super) struct AttemptClaims {
     /// Link tokens only.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    pub(super) jti: Option<String>,
-    pub(super) aid: String,
+    pub(super) jti: Option<Nonce>,
+    /// In 22 characters instead of 36, since it is part of every mailed link.
+    #[serde(with = "base64url")]
+    pub(super) aid: Uuid,
     pub(super) em: String,
     pub(super) pur: Purpose,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    pub(super) cfp: Option<String>,
+    pub(super) cfp: Option<Fingerprint>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    pub(super) net: Option<String>,
+    pub(super) net: Option<NetworkHash>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(super) ua: Option<String>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(super) ru: Option<String>,
-    pub(super) loc: String,
+    pub(super) loc: Locale,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(super) xd: Option<CrossDevice>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) tk: bool,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    pub(super) sub: Option<String>,
+    pub(super) sub: Option<Subject>,
     pub(super) iat: i64,
     pub(super) exp: i64,
 }
@@ -52,12 +59,13 @@ pub(super) struct AttemptClaims {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TicketClaims {
-    pub(super) jti: String,
-    pub(super) aid: String,
+    pub(super) jti: Nonce,
+    #[serde(with = "base64url")]
+    pub(super) aid: Uuid,
     pub(super) em: String,
     pub(super) pur: Purpose,
     pub(super) sid: String,
-    pub(super) sub: String,
+    pub(super) sub: Subject,
     pub(super) iat: i64,
     pub(super) exp: i64,
 }
@@ -66,9 +74,9 @@ pub(super) struct TicketClaims {
 #[serde(deny_unknown_fields)]
 pub(super) struct RenewalClaims {
     pub(super) sid: String,
-    pub(super) sub: String,
+    pub(super) sub: Subject,
     pub(super) em: String,
-    pub(super) cfp: String,
+    pub(super) cfp: Fingerprint,
     pub(super) auth_time: i64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) xdev: bool,
@@ -107,14 +115,14 @@ impl From<&[String]> for Audience {
 #[serde(deny_unknown_fields)]
 pub(super) struct SessionClaims {
     pub(super) iss: String,
-    pub(super) sub: String,
+    pub(super) sub: Subject,
     pub(super) sid: String,
     pub(super) aud: Audience,
     pub(super) email: String,
     pub(super) email_verified: bool,
     pub(super) amr: [String; 1],
     pub(super) auth_time: i64,
-    pub(super) jti: String,
+    pub(super) jti: Nonce,
     pub(super) xdev: bool,
     pub(super) iat: i64,
     pub(super) exp: i64,
@@ -125,7 +133,7 @@ pub(super) struct SessionClaims {
 pub(super) struct EmailProofClaims {
     pub(super) iss: String,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    pub(super) sub: Option<String>,
+    pub(super) sub: Option<Subject>,
     pub(super) aud: Audience,
     pub(super) email: String,
     pub(super) email_verified: bool,

@@ -2,21 +2,17 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 
 use super::check::{check, sign};
 use super::claims::{AttemptClaims, RenewalClaims, TicketClaims};
-use super::keyed::{KeyHandle, NetworkHash};
 use super::kind::{TokenError, TokenType};
 use super::ring::RingKey;
-use super::seal::{open_address, seal_address};
 use super::tokens::Tokens;
 use super::types::{AttemptGrant, Identity, Link, Particulars, Renewal, Ticket};
+use crate::domain::base64url;
 use crate::domain::email::{EmailAddress, TypedAddress};
-use crate::domain::ids::{AttemptId, Subject};
-use crate::domain::locale::Locale;
+use crate::domain::ids::AttemptId;
 use crate::domain::policy::Purpose;
 use crate::domain::secret::{Fingerprint, Nonce};
 use crate::domain::time::saturating_add;
@@ -31,10 +27,9 @@ impl Tokens {
         issued_at: DateTime<Utc>,
         expires_at: DateTime<Utc>,
     ) -> String {
-        let key = self.signing_key();
-        let jti = nonce.encode();
-        let em = seal_address(&key, TokenType::Link, &jti, particulars.email.canonical().as_str());
-        sign(&key, TokenType::Link, &attempt_claims(particulars, Some(jti), em, issued_at, expires_at))
+        let key = self.active_key();
+        let em = key.seal_address(TokenType::Link, &nonce.encode(), particulars.email.canonical().as_str());
+        sign(&key, TokenType::Link, &attempt_claims(particulars, Some(*nonce), em, issued_at, expires_at))
     }
 
     /// Checks the form and the signature of a link, but not its expiry: the page of an expired link can send a new one.
@@ -44,11 +39,11 @@ impl Tokens {
     pub fn check_link(&self, token: &str) -> Result<Link, TokenError> {
         let ring = self.ring.load();
         let checked = check::<AttemptClaims>(&ring, TokenType::Link, token)?;
-        let jti = checked.claims.jti.as_deref().ok_or(TokenError::Invalid)?;
+        let nonce = checked.claims.jti.ok_or(TokenError::Invalid)?;
         Ok(Link {
-            particulars: particulars(&checked.claims, checked.key, TokenType::Link, jti)?,
-            nonce: Nonce::decode(jti)?,
-            key: KeyHandle(checked.key.clone()),
+            particulars: particulars(checked.claims, checked.key, TokenType::Link, &nonce.encode())?,
+            nonce,
+            key: checked.key.clone(),
             issued_at: checked.issued_at,
             expires_at: checked.expires_at,
         })
@@ -62,9 +57,9 @@ impl Tokens {
         issued_at: DateTime<Utc>,
         expires_at: DateTime<Utc>,
     ) -> String {
-        let key = self.signing_key();
-        let aid = compact(&particulars.attempt);
-        let em = seal_address(&key, TokenType::Attempt, &aid, particulars.email.as_typed());
+        let key = self.active_key();
+        let aid = base64url::encode(particulars.attempt.uuid());
+        let em = key.seal_address(TokenType::Attempt, &aid, particulars.email.as_typed());
         sign(&key, TokenType::Attempt, &attempt_claims(particulars, None, em, issued_at, expires_at))
     }
 
@@ -78,9 +73,9 @@ impl Tokens {
         if checked.claims.jti.is_some() {
             return Err(TokenError::Invalid);
         }
-        let aid = &checked.claims.aid;
+        let aid = base64url::encode(checked.claims.aid);
         Ok(AttemptGrant {
-            particulars: particulars(&checked.claims, checked.key, TokenType::Attempt, aid)?,
+            particulars: particulars(checked.claims, checked.key, TokenType::Attempt, &aid)?,
             issued_at: checked.issued_at,
             expires_at: checked.expires_at,
         })
@@ -96,15 +91,14 @@ impl Tokens {
         nonce: &Nonce,
         lives: Duration,
     ) -> String {
-        let key = self.signing_key();
-        let jti = nonce.encode();
+        let key = self.active_key();
         let claims = TicketClaims {
-            em: seal_address(&key, TokenType::Ticket, &jti, identity.email.as_str()),
-            jti,
-            aid: compact(&attempt),
+            em: key.seal_address(TokenType::Ticket, &nonce.encode(), identity.email.as_str()),
+            jti: *nonce,
+            aid: attempt.uuid(),
             pur: purpose,
             sid: identity.session.to_string(),
-            sub: identity.subject.as_str().to_owned(),
+            sub: identity.subject.clone(),
             iat: identity.auth_time.timestamp(),
             exp: saturating_add(identity.auth_time, lives).timestamp(),
         };
@@ -118,18 +112,17 @@ impl Tokens {
     pub fn check_ticket(&self, token: &str, now: DateTime<Utc>) -> Result<Ticket, TokenError> {
         let ring = self.ring.load();
         let checked = check::<TicketClaims>(&ring, TokenType::Ticket, token)?.unexpired(now)?;
-        let claims = &checked.claims;
-        expand(&claims.aid)?;
+        let claims = checked.claims;
         if !claims.pur.signs_in() {
             return Err(TokenError::Invalid);
         }
-        let email = open_address(checked.key, TokenType::Ticket, &claims.jti, &claims.em)?;
+        let email = checked.key.open_address(TokenType::Ticket, &claims.jti.encode(), &claims.em)?;
         Ok(Ticket {
-            nonce: Nonce::decode(&claims.jti)?,
+            nonce: claims.jti,
             identity: Identity {
                 session: claims.sid.parse()?,
-                subject: Subject::parse(&claims.sub)?,
-                email: EmailAddress::from_canonical(&email)?,
+                subject: claims.sub,
+                email: EmailAddress::from_canonical(&email).map_err(|_| TokenError::Invalid)?,
                 auth_time: checked.issued_at,
                 cross_device: false,
             },
@@ -145,13 +138,13 @@ impl Tokens {
         max_age: Duration,
         now: DateTime<Utc>,
     ) -> String {
-        let key = self.signing_key();
+        let key = self.active_key();
         let sid = identity.session.to_string();
         let claims = RenewalClaims {
-            em: seal_address(&key, TokenType::Renewal, &sid, identity.email.as_str()),
+            em: key.seal_address(TokenType::Renewal, &sid, identity.email.as_str()),
             sid,
-            sub: identity.subject.as_str().to_owned(),
-            cfp: fingerprint.encode(),
+            sub: identity.subject.clone(),
+            cfp: *fingerprint,
             auth_time: identity.auth_time.timestamp(),
             xdev: identity.cross_device,
             iat: now.timestamp(),
@@ -167,54 +160,42 @@ impl Tokens {
     pub fn check_renewal(&self, token: &str, now: DateTime<Utc>) -> Result<Renewal, TokenError> {
         let ring = self.ring.load();
         let checked = check::<RenewalClaims>(&ring, TokenType::Renewal, token)?.unexpired(now)?;
-        let claims = &checked.claims;
-        let email = open_address(checked.key, TokenType::Renewal, &claims.sid, &claims.em)?;
+        let claims = checked.claims;
+        let email = checked.key.open_address(TokenType::Renewal, &claims.sid, &claims.em)?;
         Ok(Renewal {
             identity: Identity {
                 session: claims.sid.parse()?,
-                subject: Subject::parse(&claims.sub)?,
-                email: EmailAddress::from_canonical(&email)?,
+                subject: claims.sub,
+                email: EmailAddress::from_canonical(&email).map_err(|_| TokenError::Invalid)?,
                 auth_time: DateTime::from_timestamp(claims.auth_time, 0).ok_or(TokenError::Invalid)?,
                 cross_device: claims.xdev,
             },
-            fingerprint: Fingerprint::decode(&claims.cfp)?,
+            fingerprint: claims.cfp,
             expires_at: checked.expires_at,
         })
     }
 }
 
-/// An attempt id in 22 characters instead of 36, since it is part of every mailed link.
-fn compact(id: &AttemptId) -> String {
-    URL_SAFE_NO_PAD.encode(id.uuid().as_bytes())
-}
-
-/// Reads the result of [`compact`].
-fn expand(text: &str) -> Result<AttemptId, TokenError> {
-    // A UUID has as many bits as a nonce, and the same encoding.
-    let bytes = Nonce::decode(text)?;
-    Ok(AttemptId::from_uuid(uuid::Uuid::from_bytes(*bytes.as_bytes())))
-}
-
 fn attempt_claims(
     particulars: &Particulars,
-    jti: Option<String>,
+    jti: Option<Nonce>,
     em: String,
     issued_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 ) -> AttemptClaims {
     AttemptClaims {
         jti,
-        aid: compact(&particulars.attempt),
+        aid: particulars.attempt.uuid(),
         em,
         pur: particulars.purpose,
-        cfp: particulars.fingerprint.as_ref().map(Fingerprint::encode),
-        net: particulars.network.map(|network| URL_SAFE_NO_PAD.encode(network.0)),
+        cfp: particulars.fingerprint,
+        net: particulars.network,
         ua: particulars.browser.clone(),
         ru: particulars.redirect_url.clone(),
-        loc: particulars.locale.as_str().to_owned(),
+        loc: particulars.locale,
         xd: particulars.cross_device,
         tk: particulars.ticket,
-        sub: particulars.subject.as_ref().map(|s| s.as_str().to_owned()),
+        sub: particulars.subject.clone(),
         iat: issued_at.timestamp(),
         exp: expires_at.timestamp(),
     }
@@ -222,29 +203,23 @@ fn attempt_claims(
 
 /// The contents of the link or attempt token with this id.
 fn particulars(
-    claims: &AttemptClaims,
+    claims: AttemptClaims,
     key: &RingKey,
     typ: TokenType,
     id: &str,
 ) -> Result<Particulars, TokenError> {
-    let network = |text: &str| {
-        let mut bytes = [0; 8];
-        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes);
-        if length == Ok(bytes.len()) { Ok(NetworkHash(bytes)) } else { Err(TokenError::Invalid) }
-    };
-    // Not `from_tag`, which also accepts other spellings of a language.
-    let locale = Locale::ALL.into_iter().find(|locale| locale.as_str() == claims.loc);
+    let email = key.open_address(typ, id, &claims.em)?;
     Ok(Particulars {
-        attempt: expand(&claims.aid)?,
-        email: TypedAddress::parse(&open_address(key, typ, id, &claims.em)?)?,
+        attempt: AttemptId::from_uuid(claims.aid),
+        email: TypedAddress::parse(&email).map_err(|_| TokenError::Invalid)?,
         purpose: claims.pur,
-        fingerprint: claims.cfp.as_deref().map(Fingerprint::decode).transpose()?,
-        network: claims.net.as_deref().map(network).transpose()?,
-        browser: claims.ua.clone(),
-        redirect_url: claims.ru.clone(),
-        locale: locale.ok_or(TokenError::Invalid)?,
+        fingerprint: claims.cfp,
+        network: claims.net,
+        browser: claims.ua,
+        redirect_url: claims.ru,
+        locale: claims.loc,
         cross_device: claims.xd,
         ticket: claims.tk,
-        subject: claims.sub.as_deref().map(Subject::parse).transpose()?,
+        subject: claims.sub,
     })
 }

@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 
 use super::hash::{first, framed, fresh_bytes};
 use super::ring::RingKey;
+use crate::domain::base64url::{self, Malformed};
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::AttemptId;
 use crate::domain::network::Network;
 use crate::domain::secret::{
-    AddressMark, ClientSecret, ConfirmationId, Fingerprint, Malformed, Nonce, RelayCode, SECRET_LEN,
+    AddressMark, ClientSecret, ConfirmationId, Fingerprint, Nonce, RelayCode, SECRET_LEN,
 };
 
 /// The keyed hash of a network, under the key that signed the token that carries it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NetworkHash(pub(super) [u8; 8]);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkHash(#[serde(with = "base64url")] [u8; 8]);
 
 impl NetworkHash {
     /// The bytes, for hashing again.
@@ -28,21 +28,18 @@ impl NetworkHash {
 }
 
 /// A reference to one key of the ring.
-#[derive(Clone)]
-pub struct KeyHandle(pub(super) Arc<RingKey>);
+pub type KeyHandle = Arc<RingKey>;
 
-impl KeyHandle {
-    /// HMAC-SHA256 over a label and parts, each part preceded by its length.
-    fn keyed(&self, label: &str, parts: &[&[u8]]) -> [u8; 32] {
-        let mut out = [0; 32];
-        out.copy_from_slice(hmac::sign(&self.0.mac, &framed(label, parts)).as_ref());
-        out
+impl RingKey {
+    /// The first `N` bytes of HMAC-SHA256 over a label and parts, each part preceded by its length.
+    fn keyed<const N: usize>(&self, label: &str, parts: &[&[u8]]) -> [u8; N] {
+        first(hmac::sign(&self.mac, &framed(label, parts)).as_ref())
     }
 
     /// The keyed hash of a network.
     #[must_use]
     pub fn network_hash(&self, network: &Network) -> NetworkHash {
-        NetworkHash(first(&self.keyed("network", &[&network.canonical()])))
+        NetworkHash(self.keyed("network", &[&network.canonical()]))
     }
 
     /// The relay code of a link.
@@ -50,7 +47,7 @@ impl KeyHandle {
     pub fn relay_code(&self, attempt: AttemptId, nonce: &Nonce) -> RelayCode {
         let hash = self.keyed("relay code", &[attempt.uuid().as_bytes(), nonce.as_bytes()]);
         // 2^64 modulo 10^6 favours no code by more than one part in 10^13.
-        RelayCode::from_number(u64::from_be_bytes(first(&hash)))
+        RelayCode::from_number(u64::from_be_bytes(hash))
     }
 
     /// A fresh confirmation id, authenticated for this link and this opener: 43 characters.
@@ -58,10 +55,10 @@ impl KeyHandle {
     pub fn sign_confirmation(&self, nonce: &Nonce, opener: Option<&Fingerprint>) -> String {
         let id = fresh_bytes::<SECRET_LEN>();
         let mac = self.confirmation_mac(nonce, opener, &id);
-        URL_SAFE_NO_PAD.encode([id, mac].concat())
+        base64url::encode([id, mac].concat())
     }
 
-    /// Checks the result of [`KeyHandle::sign_confirmation`] for the same link and opener.
+    /// Checks the result of [`RingKey::sign_confirmation`] for the same link and opener.
     ///
     /// # Errors
     /// [`Malformed`] for anything else.
@@ -71,12 +68,8 @@ impl KeyHandle {
         nonce: &Nonce,
         opener: Option<&Fingerprint>,
     ) -> Result<ConfirmationId, Malformed> {
-        let mut bytes = [[0; SECRET_LEN]; 2];
-        match URL_SAFE_NO_PAD.decode_slice(text, bytes.as_flattened_mut()) {
-            Ok(length) if length == 2 * SECRET_LEN => {}
-            _ => return Err(Malformed),
-        }
-        let [id, mac] = bytes;
+        let bytes: [u8; 2 * SECRET_LEN] = base64url::decode(text)?;
+        let [id, mac] = [0, SECRET_LEN].map(|from| first(&bytes[from..]));
         // `ConfirmationId` compares in constant time.
         let mac = ConfirmationId::from_bytes(mac);
         let expected = ConfirmationId::from_bytes(self.confirmation_mac(nonce, opener, &id));
@@ -90,33 +83,33 @@ impl KeyHandle {
         id: &[u8; SECRET_LEN],
     ) -> [u8; SECRET_LEN] {
         let opener = opener.map_or(&[][..], |fingerprint| fingerprint.as_bytes());
-        first(&self.keyed("confirmation", &[nonce.as_bytes(), opener, id]))
+        self.keyed("confirmation", &[nonce.as_bytes(), opener, id])
     }
 
     /// The mark of a client that has verified this address.
     #[must_use]
     pub fn address_mark(&self, client: &Fingerprint, email: &EmailAddress) -> AddressMark {
         let parts = [&client.as_bytes()[..], email.as_str().as_bytes()];
-        AddressMark::from_bytes(first(&self.keyed("address mark", &parts)))
+        AddressMark::from_bytes(self.keyed("address mark", &parts))
     }
 
     /// The key of a permit in the store. It identifies nobody.
     #[must_use]
     pub fn permit_hash(&self, parts: &[&[u8]]) -> String {
-        URL_SAFE_NO_PAD.encode(first::<SECRET_LEN>(&self.keyed("permit", parts)))
+        base64url::encode(self.keyed::<SECRET_LEN>("permit", parts))
     }
 
     /// An attempt id derived from these parts (UUID version 8, RFC 9562).
     #[must_use]
     pub fn derive_attempt_id(&self, parts: &[&[u8]]) -> AttemptId {
-        let hash = first(&self.keyed("attempt id", parts));
+        let hash = self.keyed("attempt id", parts);
         AttemptId::from_uuid(uuid::Builder::from_custom_bytes(hash).into_uuid())
     }
 
     /// A nonce derived from these parts, so that a repeated request gets the same one.
     #[must_use]
     pub fn derive_nonce(&self, parts: &[&[u8]]) -> Nonce {
-        Nonce::from_bytes(first(&self.keyed("nonce", parts)))
+        Nonce::from_bytes(self.keyed("nonce", parts))
     }
 
     /// A client secret derived from these parts.

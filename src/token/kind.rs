@@ -1,8 +1,6 @@
 //! The token types, and why a token is rejected.
 
-use crate::domain::email::InvalidEmailAddress;
-use crate::domain::ids::InvalidId;
-use crate::domain::secret::Malformed;
+use crate::domain::base64url::Malformed;
 use crate::domain::words::words;
 
 words! {
@@ -35,15 +33,9 @@ pub enum TokenError {
     Expired,
 }
 
-/// A claim that is malformed makes the token invalid.
-macro_rules! invalid {
-    ($($error:ty),*) => {$(
-        impl From<$error> for TokenError {
-            fn from(_: $error) -> Self {
-                Self::Invalid
-            }
-        }
-    )*};
+/// A malformed claim makes the token invalid.
+impl From<Malformed> for TokenError {
+    fn from(_: Malformed) -> Self {
+        Self::Invalid
+    }
 }
-
-invalid!(Malformed, InvalidId, InvalidEmailAddress, base64::DecodeError);

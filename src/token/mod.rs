@@ -21,6 +21,6 @@ pub use hash::{
 };
 pub use keyed::{KeyHandle, NetworkHash};
 pub use kind::{TokenError, TokenType};
-pub use ring::UnusableKey;
+pub use ring::{RingKey, UnusableKey};
 pub use tokens::{TokenSettings, Tokens};
 pub use types::{AttemptGrant, Identity, Link, Particulars, Renewal, Ticket};

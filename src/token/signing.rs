@@ -1,80 +1,63 @@
 //! Signing keys, expanded once. jsonwebtoken expands its own for each token, which costs as much as the signature.
 
-use aws_lc_rs::error::KeyRejected;
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::Algorithm;
 
 /// A signing key and its verifying half.
+#[derive(Clone)]
 pub(super) enum Pair {
     /// One secret for both (RFC 7518, section 3.2).
-    Hs256(Box<hmac::Key>),
+    Hs256(Arc<hmac::Key>),
     /// RFC 8037.
-    EdDsa(Box<Ed25519KeyPair>, Box<DecodingKey>),
+    EdDsa(Arc<Ed25519KeyPair>),
     /// RFC 7518, section 3.4.
-    Es256(Box<EcdsaKeyPair>, Box<DecodingKey>),
+    Es256(Arc<EcdsaKeyPair>),
 }
 
 impl Pair {
-    pub(super) fn hs256(secret: &[u8]) -> Self {
-        Self::Hs256(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret)))
-    }
-
-    pub(super) fn eddsa(pkcs8: &[u8], check: DecodingKey) -> Result<Self, KeyRejected> {
-        Ok(Self::EdDsa(Box::new(Ed25519KeyPair::from_pkcs8(pkcs8)?), Box::new(check)))
-    }
-
-    pub(super) fn es256(pkcs8: &[u8], check: DecodingKey) -> Result<Self, KeyRejected> {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8)?;
-        Ok(Self::Es256(Box::new(pair), Box::new(check)))
-    }
-
     pub(super) const fn alg(&self) -> Algorithm {
         match self {
             Self::Hs256(_) => Algorithm::HS256,
-            Self::EdDsa(..) => Algorithm::EdDSA,
-            Self::Es256(..) => Algorithm::ES256,
+            Self::EdDsa(_) => Algorithm::EdDSA,
+            Self::Es256(_) => Algorithm::ES256,
         }
     }
 
     /// Appends a dot and the signature to `message`.
-    pub(super) fn sign(&self, message: String) -> String {
-        match self {
-            Self::Hs256(key) => {
-                let signature = hmac::sign(key, message.as_bytes());
-                append(message, signature.as_ref())
-            }
-            Self::EdDsa(pair, _) => {
-                let signature = pair.sign(message.as_bytes());
-                append(message, signature.as_ref())
-            }
-            Self::Es256(pair, _) => match pair.sign(&SystemRandom::new(), message.as_bytes()) {
-                Ok(signature) => append(message, signature.as_ref()),
-                // Never observed; an empty token is rejected everywhere.
-                Err(_) => String::new(),
-            },
-        }
+    pub(super) fn sign(&self, mut message: String) -> String {
+        let signature = match self {
+            Self::Hs256(key) => hmac::sign(key, message.as_bytes()).as_ref().to_vec(),
+            Self::EdDsa(pair) => pair.sign(message.as_bytes()).as_ref().to_vec(),
+            // It never failed; a token without a signature is rejected everywhere.
+            Self::Es256(pair) => pair
+                .sign(&SystemRandom::new(), message.as_bytes())
+                .map_or_else(|_| Vec::new(), |signature| signature.as_ref().to_vec()),
+        };
+        message.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut message);
+        message
     }
 
     /// Whether this is the signature of `message`, in canonical base64url. HMACs are compared in constant time.
     pub(super) fn verify(&self, message: &str, signature: &str) -> bool {
-        match self {
-            Self::Hs256(key) => URL_SAFE_NO_PAD
-                .decode(signature)
-                .is_ok_and(|signature| hmac::verify(key, message.as_bytes(), &signature).is_ok()),
-            Self::EdDsa(_, check) | Self::Es256(_, check) => {
-                jsonwebtoken::crypto::verify(signature, message.as_bytes(), check, self.alg())
-                    .unwrap_or(false)
+        let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else { return false };
+        let message = message.as_bytes();
+        let verified = match self {
+            Self::Hs256(key) => hmac::verify(key, message, &signature),
+            Self::EdDsa(pair) => {
+                UnparsedPublicKey::new(&ED25519, pair.public_key()).verify(message, &signature)
             }
-        }
+            Self::Es256(pair) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key())
+                .verify(message, &signature),
+        };
+        verified.is_ok()
     }
-}
-
-fn append(mut message: String, signature: &[u8]) -> String {
-    message.push('.');
-    URL_SAFE_NO_PAD.encode_string(signature, &mut message);
-    message
 }

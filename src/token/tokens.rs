@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::hash::subject;
 use super::keyed::KeyHandle;
-use super::ring::{Ring, RingKey, UnusableKey};
+use super::ring::{Ring, UnusableKey};
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::Subject;
 use crate::domain::keys::{KeyringEntries, SessionAlg};
@@ -33,7 +33,7 @@ impl Tokens {
     /// Derives all keys.
     ///
     /// # Errors
-    /// [`UnusableKey`] if the ring is empty or a key cannot be derived.
+    /// [`UnusableKey`] if a key cannot be derived.
     pub fn new(entries: &KeyringEntries, settings: TokenSettings) -> Result<Self, UnusableKey> {
         // If several dependencies enable a provider, jsonwebtoken chooses none and panics at the first token. Installing
         // fails only if it has been installed before: no other one is compiled in.
@@ -58,43 +58,32 @@ impl Tokens {
 
     /// Lets the first key of the ring sign.
     pub fn promote(&self) {
-        let ring = self.ring.load().promoted();
-        self.ring.store(Arc::new(ring));
-    }
-
-    /// The key set that applications verify with (RFC 7517), parsed. The service serves [`Tokens::jwks_text`].
-    #[must_use]
-    pub fn jwks(&self) -> serde_json::Value {
-        serde_json::from_str(&self.jwks_text()).unwrap_or_default()
+        self.ring.store(Arc::new(Ring { signer: 0, ..Ring::clone(&self.ring.load()) }));
     }
 
     /// The key set that applications verify with (RFC 7517), as JSON.
     #[must_use]
     pub fn jwks_text(&self) -> Arc<str> {
-        self.ring.load().jwks_text().clone()
-    }
-
-    pub(super) fn signing_key(&self) -> Arc<RingKey> {
-        self.ring.load().active().clone()
+        self.ring.load().jwks.clone()
     }
 
     /// The signing key.
     #[must_use]
     pub fn active_key(&self) -> KeyHandle {
-        KeyHandle(self.signing_key())
+        self.ring.load().active().clone()
     }
 
     /// The ids of all accepted keys, each with whether it signs.
     #[must_use]
     pub fn key_ids(&self) -> Vec<(String, bool)> {
         let ring = self.ring.load();
-        ring.iter().map(|key| (key.kid.clone(), Arc::ptr_eq(key, ring.active()))).collect()
+        ring.keys.iter().map(|key| (key.kid.clone(), Arc::ptr_eq(key, ring.active()))).collect()
     }
 
     /// All accepted keys, the first of the ring first.
     #[must_use]
     pub fn accepted_keys(&self) -> Vec<KeyHandle> {
-        self.ring.load().iter().cloned().map(KeyHandle).collect()
+        self.ring.load().keys.clone()
     }
 
     /// The subject of an address. Key rotations do not change it.

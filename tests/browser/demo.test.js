@@ -1,4 +1,4 @@
-/** The demo in one browser: from an address to a signed-in person and back. */
+/** The demo in one browser: signing in and out, and the ways in which a sign-in fails. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { ask, isSignedIn, isSignedOut, linkTo, open, people, picture, someone, startChromium, startLinkgate } from "./support.js";
@@ -19,7 +19,7 @@ describe("the demo, in one browser", { concurrency: 7 }, () => {
     }
   });
 
-  it("signs in through the mail in the mailbox, in both tabs, and out again in both", async () => {
+  it("signs in through the mail in the mailbox, in both tabs, and signs out in both", async () => {
     const address = someone();
     const browser = await world.browser();
     const page = await ask(browser, linkgate.url, address);
@@ -40,7 +40,7 @@ describe("the demo, in one browser", { concurrency: 7 }, () => {
     const button = html.getByRole("link", { name: /sign in/i });
     const link = await button.getAttribute("href");
     assert.equal(link, await linkTo(linkgate, address));
-    assert.ok(text.split("\n").includes(link), "the text part has the same link on a line of its own");
+    assert.ok(text.split("\n").includes(link), "the text part lacks a line with the same link");
     assert.ok(text.includes(address));
 
     const linkOpens = browser.waitForEvent("page");
@@ -48,7 +48,7 @@ describe("the demo, in one browser", { concurrency: 7 }, () => {
     const opened = await linkOpens;
     await isSignedIn(opened, address);
     await isSignedIn(page, address);
-    assert.equal(new URL(opened.url()).search, "", "no parameter of linkgate stays in the address bar");
+    assert.equal(new URL(opened.url()).search, "", "linkgate parameters are still in the address bar");
     assert.equal(await page.locator("#session-id").textContent(), await opened.locator("#session-id").textContent());
 
     await page.getByText("Claims of the session token").click();
@@ -67,7 +67,7 @@ describe("the demo, in one browser", { concurrency: 7 }, () => {
     assert.equal(await page.locator("#message").textContent(), "You have signed out in another tab.");
   });
 
-  it("goes on waiting after a reload", async () => {
+  it("continues to wait after a reload", async () => {
     const address = someone();
     const browser = await world.browser();
     const page = await ask(browser, linkgate.url, address);
@@ -89,7 +89,7 @@ describe("the demo, in one browser", { concurrency: 7 }, () => {
     await isSignedOut(page);
   });
 
-  it("refuses what is no address, and says so at the field", async () => {
+  it("rejects an invalid address, with a message at the field", async () => {
     const browser = await world.browser();
     const page = await browser.newPage();
     await page.goto(linkgate.url);
@@ -132,7 +132,7 @@ describe("the demo, in one browser", { concurrency: 7 }, () => {
     await isSignedIn(page, address);
   });
 
-  it("says when the link has expired; the link itself offers a new one, which works", async () => {
+  it("reports an expired link, whose page offers a new one that works", async () => {
     const hasty = await startLinkgate({ LINKGATE_LINK_TTL: "1m" });
     const hastyWorld = people(chromium, hasty.url);
     try {

@@ -1,4 +1,4 @@
-/** Two browsers: one asks, the other opens the link. Who may confirm how is the policy's to say. */
+/** Two browsers: one requests the link, the other opens it. The cross-device policy decides how it may confirm. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { ask, isSignedIn, isSignedOut, linkTo, open, people, press, someone, startChromium, startLinkgate } from "./support.js";
@@ -9,7 +9,7 @@ before(async () => {
 });
 after(() => chromium?.close());
 
-/** A service with this policy, two people, and what they have asked for and opened. */
+/** Starts linkgate with this policy. Returns a function that requests a link in one browser and opens it in another. */
 function twoBrowsers(policy) {
   let linkgate, world;
   before(async () => {
@@ -33,7 +33,7 @@ function twoBrowsers(policy) {
   };
 }
 
-/** Presses a button in one page and gives the milliseconds until something is seen in another, by that page's own clock. */
+/** Performs `click`, and returns the milliseconds until `selector` is visible in `page`, by that page's clock. */
 async function from(click, page, selector) {
   const seen = page.evaluate(
     (selector) =>
@@ -64,7 +64,7 @@ const wrong = (code) => String((Number(code) + 1) % 1_000_000).padStart(6, "0");
 describe("two browsers, with the relay code", () => {
   const bothOpen = twoBrowsers("relay_code");
 
-  it("signs in where the code is typed in, and tells both within a second", async (t) => {
+  it("signs in where the code is entered; each page follows within a second", async (t) => {
     const { address, requester, opener, second, link } = await bothOpen();
     await opener.getByText("Never read it out").waitFor();
     const wanted = await from(
@@ -82,13 +82,13 @@ describe("two browsers, with the relay code", () => {
     t.diagnostic(`signed in ${signedIn} ms after the code was sent`);
     await isSignedIn(requester, address);
 
-    // The opener stays signed out, and its link is spent.
+    // The opener stays signed out, and the link no longer works.
     assert.equal((await second.cookies()).some(({ name }) => name.includes("session")), false);
     await opener.goto(link);
     await opener.getByRole("heading", { name: "This link has already been used" }).waitFor();
   });
 
-  it("says how many tries are left, and takes the right code after a wrong one", async () => {
+  it("shows how many attempts remain, and accepts the correct code after a wrong one", async () => {
     const { address, requester, opener } = await bothOpen();
     const code = await showCode(opener);
     await enter(requester, wrong(code));
@@ -108,7 +108,7 @@ describe("two browsers, with the relay code", () => {
     await requester.getByRole("heading", { name: "Too many wrong codes" }).waitFor();
   });
 
-  it("shows the same code again when the page is opened or sent again", async () => {
+  it("shows the same code when the page is reloaded or the link opened again", async () => {
     const { opener, link } = await bothOpen();
     const code = await showCode(opener);
     await opener.reload();
@@ -117,14 +117,14 @@ describe("two browsers, with the relay code", () => {
     assert.equal(await showCode(opener), code);
   });
 
-  it("is refused after the code was shown", async () => {
+  it("can be denied after the code was shown", async () => {
     const { requester, opener } = await bothOpen();
     await showCode(opener);
     await press(opener, "This wasn't me");
     await requester.getByRole("heading", { name: "That was refused" }).waitFor();
   });
 
-  it("is canceled while the code is wanted", async () => {
+  it("can be canceled while it waits for the code", async () => {
     const { requester, opener } = await bothOpen();
     await showCode(opener);
     await requester.getByRole("button", { name: "Cancel" }).click();
@@ -142,7 +142,7 @@ describe("two browsers, with the relay code", () => {
 describe("two browsers, with approval", () => {
   const bothOpen = twoBrowsers("approve");
 
-  it("says what is asked, and signs in where it was asked, within a second", async (t) => {
+  it("shows the details, and signs in the requesting browser within a second", async (t) => {
     const { address, requester, opener } = await bothOpen();
     const facts = await opener.locator("dl.facts").innerText();
     for (const fact of ["linkgate demo", address, "Sign in", "UTC", "Chrome"]) assert.ok(facts.includes(fact), facts);
@@ -154,14 +154,14 @@ describe("two browsers, with approval", () => {
     await opener.getByText("that is where you are signed in").waitFor();
   });
 
-  it("is refused: the one who asked is told, and so is the one who refused", async () => {
+  it("can be denied; both pages show it", async () => {
     const { requester, opener, address } = await bothOpen();
     await press(opener, "This wasn't me");
     await requester.getByRole("heading", { name: "That was refused" }).waitFor();
     await opener.getByText("Thank you for telling us.").waitFor();
     await isSignedOut(opener);
 
-    // Nor is that address mailed again soon.
+    // A denial blocks mails to this address for a quarter of an hour.
     await requester.getByRole("button", { name: "Start again" }).click();
     await requester.getByLabel("Email address").fill(address);
     await requester.getByRole("button", { name: "Send me a link" }).click();
@@ -191,7 +191,7 @@ describe("two browsers, with the default policy", () => {
 describe("two browsers, with links for one browser only", () => {
   const bothOpen = twoBrowsers("same_client");
 
-  it("says where to open the link, which still works there", async () => {
+  it("shows where to open the link, which still works there", async () => {
     const { address, requester, opener, first, link } = await bothOpen();
     await opener.getByRole("heading", { name: "Open this link where you asked for it" }).waitFor();
     await open(first, link);
@@ -204,7 +204,7 @@ describe("without JavaScript", () => {
   const withApproval = twoBrowsers("approve");
   const withCode = twoBrowsers("relay_code");
 
-  it("signs in by a button in the browser that asked", async () => {
+  it("signs in with a button in the browser that requested the link", async () => {
     const { address, requester, first, link } = await withApproval();
     const jar = await first.storageState();
     const { second, opener } = await withApproval({ ...still, storageState: jar });
@@ -221,7 +221,7 @@ describe("without JavaScript", () => {
     await isSignedIn(requester, address);
   });
 
-  it("refuses", async () => {
+  it("denies", async () => {
     const { requester, opener } = await withApproval(still);
     await press(opener, "This wasn't me");
     await opener.waitForURL(/__linkgate_status=denied/);

@@ -1,4 +1,4 @@
-/** What every page owes everyone: a keyboard is enough, reading aids find their way, and it is good to look at. */
+/** Accessibility and appearance of all pages: keyboard only, names and roles for assistive technology, screenshots. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import {
@@ -27,7 +27,7 @@ function service(settings) {
   return { url: () => linkgate.url, browser: (options) => world.browser(options), linkTo: (to) => linkTo(linkgate, to) };
 }
 
-/** Someone who has asked in one browser and opened the link in another. */
+/** Requests a link in one browser and opens it in another. */
 async function opened(here) {
   const address = someone();
   const requester = await ask(await here.browser(), here.url(), address);
@@ -39,7 +39,7 @@ async function opened(here) {
 describe("by keyboard", () => {
   const here = service({ LINKGATE_CROSS_DEVICE: "relay_code" });
 
-  it("signs in with Tab, Enter and the digits alone, and moves the focus to what is new", async () => {
+  it("signs in with Tab, Enter and digits alone, and moves the focus to new content", async () => {
     const address = someone();
     const page = await (await here.browser()).newPage();
     await page.goto(here.url());
@@ -70,21 +70,21 @@ describe("by keyboard", () => {
     await page.waitForFunction(() => document.activeElement.id === "email");
   });
 
-  it("reaches every decision, the plain one first", async () => {
+  it("reaches every decision, the main one first", async () => {
     const { opener, requester } = await opened(here);
     for (const name of ["Show the code", "This wasn't me", "Sign in on this device instead"]) {
       await tabTo(opener, opener.getByRole("button", { name }), 3);
     }
-    // Back over the tick that signing in here wants, to the button before it; and to its own tick.
+    // Back from the last button, over its checkbox and the button before, to the checkbox of that button.
     for (const key of ["Shift+Tab", "Shift+Tab", "Shift+Tab", "Space", "Tab", "Enter"]) await opener.keyboard.press(key);
     await requester.getByRole("heading", { name: "That was refused" }).waitFor();
   });
 });
 
-describe("to reading aids", () => {
+describe("for assistive technology", () => {
   const here = service({ LINKGATE_CROSS_DEVICE: "approve" });
 
-  it("the demo is a form with names", async () => {
+  it("the demo is a form with labels", async () => {
     const page = await (await here.browser()).newPage();
     await page.goto(here.url());
     await page.getByLabel("Email address").waitFor();
@@ -105,7 +105,7 @@ describe("to reading aids", () => {
     }
   });
 
-  it("the approve page says what it asks, and what comes of it", async () => {
+  it("the approve page states the question and the consequences", async () => {
     const { opener } = await opened(here);
     assert.equal(await opener.title(), "Sign in to linkgate demo?");
     const tree = await opener.locator("body").ariaSnapshot();
@@ -121,12 +121,12 @@ describe("to reading aids", () => {
     const yes = opener.getByRole("button", { name: "Yes, sign in" });
     const consequence = await opener.locator(`#${await yes.getAttribute("aria-describedby")}`).textContent();
     assert.match(consequence, /not here/);
-    // Just as prominent: as large as the other.
+    // Both buttons are equally prominent.
     const [a, b] = [await yes.boundingBox(), await opener.getByRole("button", { name: "This wasn't me" }).boundingBox()];
-    assert.ok(Math.abs(a.width - b.width) < 2 && Math.abs(a.height - b.height) < 2, "one is larger than the other");
+    assert.ok(Math.abs(a.width - b.width) < 2 && Math.abs(a.height - b.height) < 2, "the buttons differ in size");
   });
 
-  it("links speak German where it is asked for", async () => {
+  it("the link's page is in German if the requesting browser is", async () => {
     const address = someone();
     await ask(await here.browser({ locale: "de-DE" }), here.url(), address);
     const page = await open(await here.browser(), await here.linkTo(address));
@@ -135,7 +135,7 @@ describe("to reading aids", () => {
   });
 });
 
-describe("pictures, on a phone and a desktop, light and dark", () => {
+describe("screenshots, on a phone and a desktop, light and dark", () => {
   const approve = service({ LINKGATE_CROSS_DEVICE: "approve" });
   const relay = service({ LINKGATE_CROSS_DEVICE: "relay_code" });
   const same = service({ LINKGATE_CROSS_DEVICE: "same_client" });
@@ -182,7 +182,7 @@ describe("pictures, on a phone and a desktop, light and dark", () => {
     await picture(page, "demo-signed-out");
   });
 
-  it("the link, approved and refused", async () => {
+  it("the link, approved, denied and canceled", async () => {
     const approved = await opened(approve);
     await picture(approved.opener, "link-approve");
     await approved.opener.getByRole("button", { name: "Yes, sign in" }).click();
@@ -207,7 +207,7 @@ describe("pictures, on a phone and a desktop, light and dark", () => {
     await picture(canceled.opener, "link-canceled");
   });
 
-  it("the link of an attempt without a redirect URL: pages of linkgate's own at the end", async () => {
+  it("the final pages of attempts without a redirect URL", async () => {
     for (const [button, name] of [["Yes, sign in", "done-approved"], ["This wasn't me", "done-denied"], ["Sign in on", "done-here"]]) {
       const address = someone();
       const answer = await fetch(`${approve.url()}/v1/attempts`, {
@@ -224,7 +224,7 @@ describe("pictures, on a phone and a desktop, light and dark", () => {
     }
   });
 
-  it("the link in the browser that asked, held still, and in one that may not", async () => {
+  it("the link in the requesting browser without JavaScript, and in one that may not confirm", async () => {
     const address = someone();
     const asking = await same.browser();
     const requester = await ask(asking, same.url(), address);
@@ -238,7 +238,7 @@ describe("pictures, on a phone and a desktop, light and dark", () => {
     await isSignedIn(requester, address);
   });
 
-  it("what goes wrong, and what explains it", async () => {
+  it("the error pages and the documentation", async () => {
     const browser = await approve.browser();
     await picture(await open(browser, `${approve.url()}/v/abc`), "link-malformed");
     await picture(await open(browser, `${approve.url()}/problems`), "problems");
@@ -249,7 +249,7 @@ describe("pictures, on a phone and a desktop, light and dark", () => {
       break;
     }
     await picture(docs, "docs");
-    // Every link within the page leads somewhere.
+    // Every link within the page has a target.
     const lost = await docs.evaluate(() =>
       [...document.querySelectorAll('a[href^="#"]')]
         .map((link) => link.getAttribute("href").slice(1))

@@ -1,7 +1,6 @@
 /**
- * Mail scanners with a real browser: one that runs the page's script, and one that presses every button there is,
- * neither with the cookie of the client that asked. Afterwards the person's own click still works, and nobody else is
- * signed in.
+ * Mail scanners with a real browser: one runs the page's script, one presses every button, and neither has the cookie
+ * of the client that requested the link. Afterwards the person's own click still works, and nobody else is signed in.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -17,7 +16,7 @@ const HOME = { extraHTTPHeaders: { "X-Forwarded-For": "203.0.113.7" } };
 const SAME_NETWORK = { extraHTTPHeaders: { "X-Forwarded-For": "203.0.113.99" } };
 const ELSEWHERE = { extraHTTPHeaders: { "X-Forwarded-For": "198.51.100.9" } };
 
-/** A service with this policy, and what a scanner needs to be one. */
+/** Starts linkgate with this policy, behind a trusted proxy, so that browsers can choose their network. */
 function service(policy) {
   let linkgate, world;
   before(async () => {
@@ -31,7 +30,7 @@ function service(policy) {
       await linkgate?.stop();
     }
   });
-  /** Somebody has asked; the link is in the mail. */
+  /** Requests a link; returns it with the browsers of the person and of a scanner in `network`. */
   return async (network) => {
     const address = someone();
     const person = await world.browser(HOME);
@@ -40,17 +39,17 @@ function service(policy) {
   };
 }
 
-/** Opens the link, lets its page do what it likes, and leaves. */
+/** Opens the link, lets the page's script run, and closes the page. */
 async function watch(scanner, link) {
   const page = await scanner.newPage();
   await page.goto(link, { waitUntil: "networkidle" });
   await page.bringToFront();
   await page.waitForTimeout(300);
-  assert.equal(page.url(), link, "the page went on by itself");
+  assert.equal(page.url(), link, "the page continued automatically");
   await page.close();
 }
 
-/** Presses each button of the link's page, from a fresh look each time, and each button of the page that comes of it. */
+/** Presses each button of the link's page, freshly loaded each time, and each button of the page that follows. */
 async function pressEverything(scanner, link) {
   const pressed = [];
   const go = async (path) => {
@@ -71,7 +70,7 @@ async function pressEverything(scanner, link) {
 async function pressNth(page, at) {
   const button = page.locator("button, summary, input[type=submit]").nth(at);
   if (!(await button.count())) return;
-  // A press that sends nothing, for want of a tick, leaves the page as it is; one that does is waited for.
+  // Wait for the next page only if the form is valid: without its tick, a press sends nothing.
   const sends = await button.evaluate((button) => button.form?.checkValidity() ?? false);
   const left = sends ? page.waitForEvent("domcontentloaded") : Promise.resolve();
   await button.click({ force: true });
@@ -81,7 +80,7 @@ async function pressNth(page, at) {
 const isNobody = async (scanner) =>
   assert.equal((await scanner.cookies()).some(({ name }) => name.includes("session")), false, "the scanner is signed in");
 
-/** The person clicks in the browser that asked. */
+/** The person opens the link in the browser that requested it. */
 async function ownClickWorks({ person, requester, link, address }) {
   await open(person, link);
   await isSignedIn(requester, address);
@@ -125,14 +124,14 @@ for (const [policy, networks] of [
 describe("a scanner that presses every button, under approve", () => {
   const asked = service("approve");
 
-  it("is given no session itself, and signs in or refuses whoever asked: what the policy gives up", async () => {
+  it("gets no session, but decides for the requesting browser: a known weakness of this policy", async () => {
     const mail = await asked(ELSEWHERE);
     await pressEverything(mail.scanner, mail.link);
     await isNobody(mail.scanner);
     await isSignedIn(mail.requester, mail.address);
   });
 
-  it("would be signed in if it ticked as people do", async () => {
+  it("would be signed in if it ticked the box as people do", async () => {
     const mail = await asked(ELSEWHERE);
     const page = await open(mail.scanner, mail.link);
     await press(page, "Sign in on this device instead");
@@ -140,10 +139,10 @@ describe("a scanner that presses every button, under approve", () => {
   });
 });
 
-describe("the page's script, in the browser that asked", () => {
+describe("the page's script, in the browser that requested the link", () => {
   const asked = service("adaptive");
 
-  it("does nothing on a page that nobody looks at", async () => {
+  it("does nothing on a hidden page", async () => {
     const mail = await asked(ELSEWHERE);
     const page = await mail.person.newPage();
     await page.addInitScript(() => {

@@ -1,6 +1,6 @@
 /**
- * The ground of all browser tests: a `linkgate dev` of their own, a real Chromium, and an ear for everything that a
- * page must not do.
+ * Helpers of the browser tests: their own `linkgate dev`, a real Chromium, and a watch for console errors,
+ * exceptions and requests to other hosts.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -13,7 +13,7 @@ import { chromium } from "playwright-core";
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const TARGET = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target");
 const BINARY = resolve(ROOT, process.env.LINKGATE_BIN ?? join(TARGET, "debug/linkgate"));
-/** Always under the work tree, wherever cargo builds: this is where people look. */
+/** Always in the work tree, even if `CARGO_TARGET_DIR` is elsewhere. */
 export const SCREENSHOTS = join(ROOT, "target/screenshots");
 
 const sleep = (ms) => new Promise((wake) => setTimeout(wake, ms));
@@ -30,14 +30,14 @@ function freePort() {
 }
 
 /**
- * Starts `linkgate dev`, warm when this resolves: the demo has been served.
+ * Starts `linkgate dev`; resolves once it has served the demo.
  * @param {Record<string, string>} [settings]
  */
 export async function startLinkgate(settings = {}) {
-  assert.ok(existsSync(BINARY), `no linkgate at ${BINARY}: build it, or say in LINKGATE_BIN where it is`);
+  assert.ok(existsSync(BINARY), `no linkgate at ${BINARY}: build it, or set LINKGATE_BIN`);
   const port = await freePort();
   let ops = port;
-  // A port that was given back may be the next one to be given out.
+  // The system may hand out the port that was just closed again.
   while (ops === port) ops = await freePort();
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("LINKGATE_"));
   const child = spawn(BINARY, ["dev"], {
@@ -53,10 +53,10 @@ export async function startLinkgate(settings = {}) {
   child.stderr.setEncoding("utf8").on("data", (text) => (log += text));
   const url = `http://127.0.0.1:${port}`;
   for (const deadline = Date.now() + 10_000; ; await sleep(20)) {
-    assert.equal(child.exitCode, null, `linkgate has ended:\n${log}`);
+    assert.equal(child.exitCode, null, `linkgate has exited:\n${log}`);
     const answer = await fetch(url).catch(() => null);
     if (answer?.ok) break;
-    assert.ok(Date.now() < deadline, `linkgate does not answer:\n${log}`);
+    assert.ok(Date.now() < deadline, `linkgate does not respond:\n${log}`);
   }
   return {
     url,
@@ -89,7 +89,7 @@ export function startChromium() {
 }
 
 /**
- * Browsers of different people: each has a cookie jar of its own, and remembers what went wrong in it.
+ * Browsers of different people, each with its own cookie jar. All forbidden behaviour of pages goes into `complaints`.
  * @param {import("playwright-core").Browser} chromium
  * @param {string} url of linkgate
  */
@@ -107,20 +107,19 @@ export function people(chromium, url) {
       listen(context, url, complaints);
       return context;
     },
-    /** Closes all of them; fails when a page has misbehaved. */
+    /** Closes all browsers; fails if there are complaints. */
     async close() {
       for (const context of contexts.splice(0)) await context.close();
-      assert.deepEqual(complaints.splice(0), [], "what pages must not do");
+      assert.deepEqual(complaints.splice(0), [], "forbidden behaviour of pages");
     },
   };
 }
 
-/** Errors on the console (CSP violations are among them), exceptions, and requests that leave this host. */
+/** Records console errors (including CSP violations), exceptions, and requests to other hosts. */
 function listen(context, url, complaints) {
   context.on("console", (message) => {
     const at = message.location().url;
-    // Chromium reports every 4xx here. That nobody is signed in, that a code is wrong and that a link is used are
-    // answers the pages ask for.
+    // Chromium reports every 4xx as an error. The pages expect some: not signed in, wrong code, used link.
     const expected = /^Failed to load resource: the server responded with a status of 4(01|09|10|22|29|00)/;
     if (expected.test(message.text()) && /\/v1?\//.test(at)) return;
     if (["error", "warning"].includes(message.type())) complaints.push(`${message.type()}: ${message.text()} (${at})`);
@@ -133,7 +132,7 @@ function listen(context, url, complaints) {
 }
 
 let addresses = 0;
-/** An address nobody else uses, so that no test meets another's limits. */
+/** A unique address, so that tests do not share rate limits. */
 export const someone = (name = "ada") => `${name}.${process.pid}.${++addresses}@example.com`;
 
 /** Opens the demo and starts an attempt in it. Resolves to the waiting page. */
@@ -153,14 +152,14 @@ export async function linkTo(linkgate, address) {
   return mail.link;
 }
 
-/** Opens a link in a page of its own. */
+/** Opens a link in a new page. */
 export async function open(context, link) {
   const page = await context.newPage();
   await page.goto(link);
   return page;
 }
 
-/** Presses a button as a person does: with the tick that its form may want first. */
+/** Presses a button as a person does: ticks the checkbox first if its form requires one. */
 export async function press(page, name) {
   const button = page.getByRole("button", { name });
   const tick = page.locator("form", { has: button }).getByRole("checkbox");
@@ -168,23 +167,23 @@ export async function press(page, name) {
   await button.click();
 }
 
-/** The page says who is signed in. */
+/** Checks that the page shows this address as signed in. */
 export async function isSignedIn(page, address) {
   await page.getByRole("heading", { name: "You are signed in" }).waitFor();
   assert.equal(await page.locator("#user-email").textContent(), address);
 }
 
-/** The page is at its start: nobody is signed in. */
+/** Checks that the page shows its start form: nobody is signed in. */
 export async function isSignedOut(page) {
   await page.getByRole("button", { name: "Send me a link" }).waitFor();
 }
 
-/** Goes to the next thing that Tab reaches until it is this one, and holds that each stop on the way can be seen. */
+/** Presses Tab until `locator` has the focus, and checks that the focus is visible at each stop. */
 export async function tabTo(page, locator, most = 12) {
   for (let stop = 0; stop < most; stop++) {
     await page.keyboard.press("Tab");
     const visible = await page.evaluate(() => {
-      // A radio button of the switch has its outline on its label.
+      // The label of a radio button carries the outline.
       const outlined = (element) => {
         const style = element && getComputedStyle(element);
         return style && style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
@@ -192,13 +191,13 @@ export async function tabTo(page, locator, most = 12) {
       const focused = document.activeElement;
       return outlined(focused) || outlined(focused.closest("label")) || `${focused.tagName} ${focused.textContent}`;
     });
-    assert.equal(visible, true, "the focus cannot be seen");
+    assert.equal(visible, true, "the focus is not visible");
     if (await locator.evaluate((element) => element === document.activeElement)) return;
   }
   assert.fail(`Tab does not lead to ${locator}`);
 }
 
-/** What everyone's reading aids go by: a language, a title, one h1, one main, names for all that is operated. */
+/** Checks the basics of accessibility: language, title, one h1, one main, headings in order, names for all controls. */
 export async function isWellFormed(page) {
   const faults = await page.evaluate(() => {
     const faults = [];
@@ -220,11 +219,11 @@ export async function isWellFormed(page) {
       if (!control.textContent.trim() && !control.ariaLabel) faults.push(`no name: ${control.outerHTML}`);
     }
     const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
-    for (const id of new Set(ids.filter((id, at) => ids.indexOf(id) !== at))) faults.push(`twice: #${id}`);
+    for (const id of new Set(ids.filter((id, at) => ids.indexOf(id) !== at))) faults.push(`duplicate id: #${id}`);
     for (const element of document.querySelectorAll("[aria-labelledby], [aria-describedby]")) {
       for (const name of ["aria-labelledby", "aria-describedby"]) {
         for (const id of (element.getAttribute(name) ?? "").split(" ").filter(Boolean)) {
-          if (!document.getElementById(id)) faults.push(`${name} leads nowhere: ${id}`);
+          if (!document.getElementById(id)) faults.push(`${name} has no target: ${id}`);
         }
       }
     }
@@ -235,7 +234,7 @@ export async function isWellFormed(page) {
   assert.deepEqual(faults, [], `${page.url()}: ${await page.title()}`);
 }
 
-/** Pictures of a page, on a phone and a desktop, light and dark; on each it must be well-formed and not too wide. */
+/** Takes screenshots of a page on a phone and a desktop, light and dark, and checks that it is well-formed. */
 export async function picture(page, name) {
   mkdirSync(SCREENSHOTS, { recursive: true });
   const before = page.viewportSize();
@@ -243,7 +242,7 @@ export async function picture(page, name) {
     await page.setViewportSize({ width, height });
     await isWellFormed(page);
     for (const colorScheme of ["light", "dark"]) {
-      // Chromium does not draw frames that nobody has looked at yet.
+      // Chromium does not draw a frame before it has been visible.
       for (const frame of await page.locator("iframe").all()) await frame.screenshot();
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       const path = join(SCREENSHOTS, `${name}-${width}-${colorScheme}.png`);

@@ -1,7 +1,7 @@
-"""Drives what docker-compose.yml has started, from outside: whole sign-ins through the balancer, while replicas are
-killed and stopped and Redis is restarted; and looks at what the engine knows of the containers.
+"""Tests the services of docker-compose.yml from outside: whole sign-ins through the balancer, while replicas are killed
+and stopped and Redis is restarted. Also inspects the image and the containers.
 
-    drive.py COMPOSE...     such as `drive.py docker compose`, at the top of the repository
+    drive.py COMPOSE...     such as `drive.py docker compose`, in the root of the repository
 """
 
 import collections
@@ -20,17 +20,17 @@ from harness import (
     run_both, sign_in, until,
 )
 
-# --- What has to hold ------------------------------------------------------------------------------------------------
+# --- The checks ------------------------------------------------------------------------------------------------------
 
 
-def the_image_is_small_and_holds_nothing_else():
+def the_image_is_small_and_contains_only_what_linkgate_needs():
     size = inspect("linkgate")["Size"]
     assert size < 40_000_000, f"{size} bytes"
     container = run("docker", "create", "linkgate").strip()
     archive = subprocess.run(["docker", "export", container], capture_output=True, check=True, timeout=60).stdout
     run("docker", "rm", container)
     files = [member.name for member in tarfile.open(fileobj=io.BytesIO(archive)) if not member.isdir()]
-    # What the engine puts into every container.
+    # The engine adds these files to every container.
     made = {".dockerenv", "dev/console", "etc/hostname", "etc/hosts", "etc/mtab", "etc/resolv.conf"}
     ours = {"usr/local/bin/linkgate", "etc/ssl/certs/ca-certificates.crt"}
     assert ours <= set(files) and "usr/share/zoneinfo/Europe/Berlin" in files, files[:20]
@@ -40,11 +40,11 @@ def the_image_is_small_and_holds_nothing_else():
     assert config["User"] == "65532:65532" and config["Healthcheck"]["Test"][-1] == "healthcheck", config
     labels = {name.removeprefix("org.opencontainers.image."): text for name, text in config["Labels"].items()}
     assert labels["title"] == "linkgate" and labels["licenses"] == "MIT", labels
-    assert (labels["version"], labels["revision"]) == ("1.2.3-test", "0123abcd"), "build arguments become labels"
+    assert (labels["version"], labels["revision"]) == ("1.2.3-test", "0123abcd"), "labels differ from build arguments"
     return f"{size:,} bytes"
 
 
-def containers_may_no_more_than_they_must():
+def containers_run_with_least_privilege():
     seen = 0
     for container in run(*compose, "ps", "--all", "--quiet").split():
         info = inspect(container)
@@ -61,9 +61,9 @@ def containers_may_no_more_than_they_must():
     assert seen == REPLICAS, f"{seen} replicas"
 
 
-def redis_is_out_of_reach():
+def redis_requires_a_password_and_the_balancer_cannot_reach_it():
     (redis,), (balancer,) = containers("redis"), containers("balancer")
-    assert "NOAUTH" in run_both("docker", "exec", redis, "redis-cli", "ping"), "Redis wants no password"
+    assert "NOAUTH" in run_both("docker", "exec", redis, "redis-cli", "ping"), "Redis requires no password"
     resolves = lambda name: bool(run_both("docker", "exec", balancer, "getent", "hosts", name))
     assert resolves("linkgate") and not resolves("redis"), "the balancer can reach Redis"
     settings = run("docker", "exec", redis, "sh", "-c",
@@ -73,8 +73,8 @@ def redis_is_out_of_reach():
         assert settings[settings.index(name) + 1] == value, name
 
 
-def no_secret_shows():
-    """Neither in what the engine tells of the containers nor in their logs."""
+def no_secret_leaks():
+    """Neither in `docker inspect` nor in the logs."""
     (redis,) = containers("redis")
     password = run("docker", "exec", redis, "cat", "/run/secrets/password").strip()
     volume = next(mount["Name"] for mount in inspect(containers("linkgate")[0])["Mounts"])
@@ -88,18 +88,18 @@ def no_secret_shows():
     assert password not in everything and key not in everything
 
 
-def the_settings_are_right():
+def the_configuration_is_valid():
     said = run(*compose, "run", "--rm", "--no-deps", "-T", "linkgate", "check-config")
     assert said.startswith("configuration is valid"), said
     return " ".join(said.split("\n", 1)[1].split()) or "no warnings"
 
 
-def a_whole_sign_in_goes_through():
+def a_whole_sign_in_succeeds():
     sign_in()
 
 
-def a_long_poll_and_an_event_stream_last():
-    """A long-poll of the longest kind, and a stream over two of its heartbeats, both with nothing to tell."""
+def the_balancer_does_not_cut_off_long_polls_and_event_streams():
+    """A poll with the longest wait, and a stream over two heartbeats, both without a change."""
     poll, stream = Client().start(), Client().start()
     polled = []
 
@@ -120,7 +120,7 @@ def a_long_poll_and_an_event_stream_last():
     confirmed = time.monotonic()
     while '"verified"' not in line:
         line = events.readline().decode()
-        assert line, "the stream ended without the result"
+        assert line, "the stream ended before the result"
     took = time.monotonic() - confirmed
     assert took < 5, f"the event came {took:.1f} s after the confirmation"
     waiter.join(60)
@@ -129,8 +129,8 @@ def a_long_poll_and_an_event_stream_last():
     return f"the event came {took * 1000:.0f} ms after the confirmation"
 
 
-def addresses_are_the_clients_own():
-    """The balancer's word on where a client is counts; the client's does not."""
+def linkgate_sees_the_address_of_the_client():
+    """linkgate uses the client address that the balancer reports, and no X-Forwarded-For that a client sends."""
     def opener(requester, other, **headers):
         return other.ask("GET", requester.start().link(), **headers)["opener"]
 
@@ -141,7 +141,7 @@ def addresses_are_the_clients_own():
     assert opener(one, two, X_Forwarded_For=one.source) == "other_network", "X-Forwarded-For was believed"
 
 
-def a_killed_replica_is_not_missed():
+def sign_ins_succeed_while_a_replica_is_dead():
     victim = containers("linkgate")[0]
     run("docker", "kill", victim)
     for _ in range(6):
@@ -156,14 +156,14 @@ def stopping_a_replica_fails_no_request():
     before = not_ready()
     with Background() as meanwhile:
         run("docker", "stop", "--time", "45", victim)
-        assert inspect(victim)["State"]["ExitCode"] == 0, "not a clean end"
-        assert not_ready() > before, "the balancer has not noticed that the replica stops"
+        assert inspect(victim)["State"]["ExitCode"] == 0, "the replica exited with an error"
+        assert not_ready() > before, "the balancer did not notice that the replica was stopping"
         run("docker", "start", victim)
         until("the replica is back", lambda: healthy(victim))
     return f"{meanwhile.count} sign-ins meanwhile"
 
 
-def all_is_well_after_redis_was_restarted():
+def sessions_survive_a_restart_of_redis():
     client, kept = sign_in(elsewhere())
     other, ended = sign_in(elsewhere())
     renew = lambda who, session, want: who.ask(
@@ -173,7 +173,7 @@ def all_is_well_after_redis_was_restarted():
     (redis,) = containers("redis")
     run("docker", "restart", redis)
     until("Redis is back", lambda: healthy(redis))
-    until("linkgate has found it", lambda: signs_in(), 30)
+    until("linkgate has reconnected", lambda: signs_in(), 30)
     for _ in range(3):
         sign_in(elsewhere())
     renew(client, kept, 200)
@@ -187,22 +187,22 @@ def signs_in():
         return None
 
 
-def all_replicas_served_and_no_path_is_in_the_balancers_log():
+def all_replicas_served_and_the_balancer_logs_no_path():
     lines = [line for line in logs("balancer").splitlines() if re.search(r" (GET|POST) \d{3} ", line)]
     assert len(lines) > 50, f"{len(lines)} lines"
     by_replica = collections.Counter(re.search(r" (\S+) retries:", line)[1] for line in lines)
     assert sum(name.startswith("linkgate-") for name in by_replica) >= REPLICAS, by_replica
     for line in logs("balancer").splitlines():
         assert not re.search(r"/v1|/v/|wait=|\.well-known|eyJ|att_", line), line
-        assert not re.search(r"198\.1\d\.\d+\.7", line), f"a whole address: {line}"
+        assert not re.search(r"198\.1\d\.\d+\.7", line), f"an unmasked address: {line}"
     some = re.search(r"([0-9a-f-]{36})$", lines[-1])[1]
-    assert some in logs("linkgate"), "the id of a request is in both logs"
+    assert some in logs("linkgate"), "a request id of the balancer's log is missing from linkgate's"
     return ", ".join(f"{name}: {count}" for name, count in sorted(by_replica.items()))
 
 
 def prometheus_scrapes_all_replicas():
     if not os.path.exists("deploy/monitoring/prometheus/alerts.yaml"):
-        return "not tried: no rules in this tree"
+        return "skipped: this tree has no rules"
     run(*compose, "--profile", "monitoring", "up", "--detach", "prometheus")
 
     def ask(path):
@@ -224,18 +224,18 @@ def prometheus_scrapes_all_replicas():
 
 
 STEPS = [
-    the_image_is_small_and_holds_nothing_else,
-    the_settings_are_right,
-    a_whole_sign_in_goes_through,
-    containers_may_no_more_than_they_must,
-    redis_is_out_of_reach,
-    a_long_poll_and_an_event_stream_last,
-    addresses_are_the_clients_own,
-    a_killed_replica_is_not_missed,
+    the_image_is_small_and_contains_only_what_linkgate_needs,
+    the_configuration_is_valid,
+    a_whole_sign_in_succeeds,
+    containers_run_with_least_privilege,
+    redis_requires_a_password_and_the_balancer_cannot_reach_it,
+    the_balancer_does_not_cut_off_long_polls_and_event_streams,
+    linkgate_sees_the_address_of_the_client,
+    sign_ins_succeed_while_a_replica_is_dead,
     stopping_a_replica_fails_no_request,
-    all_is_well_after_redis_was_restarted,
-    all_replicas_served_and_no_path_is_in_the_balancers_log,
-    no_secret_shows,
+    sessions_survive_a_restart_of_redis,
+    all_replicas_served_and_the_balancer_logs_no_path,
+    no_secret_leaks,
     prometheus_scrapes_all_replicas,
 ]
 

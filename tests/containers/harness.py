@@ -1,4 +1,4 @@
-"""What the drive of the containers is made of: the engine, as its command line tells of it, and clients of linkgate."""
+"""Helpers of drive.py: the container engine, through its command line, and clients of linkgate."""
 
 import base64
 import functools
@@ -26,7 +26,7 @@ compose = sys.argv[1:]
 
 
 def run(*command):
-    """What the command prints; that it fails is a failure of the test."""
+    """Runs the command and returns its stdout; a failure fails the test."""
     done = subprocess.run(command, capture_output=True, timeout=180)
     if done.returncode:
         raise AssertionError(f"{' '.join(command)}: {done.stderr.decode()[-2000:]}")
@@ -42,11 +42,11 @@ def inspect(container):
 
 
 def until(what, condition, seconds=60):
-    """The first truthy answer of the condition."""
+    """Polls the condition and returns its first truthy value; fails after `seconds`."""
     end = time.monotonic() + seconds
     while not (answer := condition()):
         if time.monotonic() > end:
-            raise AssertionError(f"after {seconds} s still not: {what}")
+            raise AssertionError(f"timed out after {seconds} s: {what}")
         time.sleep(0.2)
     return answer
 
@@ -68,8 +68,8 @@ def run_both(*command):
 
 
 class Client:
-    """Somebody with a client secret. `source` is the address it comes from: then it goes to the balancer itself, not
-    through the published port, where the engine shows itself as the peer."""
+    """A client with its own secret. With `source`, it connects from that address and to the balancer's own address:
+    through the published port, the balancer would see the engine as the peer."""
 
     def __init__(self, source=None):
         self.secret = secrets.token_hex(32)
@@ -125,7 +125,7 @@ class Attempt:
         return self.client.ask("GET", f"{self.path}?wait={seconds}", **self.auth)
 
     def outcome(self):
-        """A replica that stops answers those who wait at once: then they ask the next one."""
+        """Waits for the outcome. A stopping replica ends its polls early, so this polls again, on another replica."""
         while (now := self.wait(25))["status"] == "pending":
             pass
         return now
@@ -146,7 +146,7 @@ def fetch(path):
 
 @functools.cache
 def balancer_address():
-    """In the network that it is published from."""
+    """The balancer's address in the network whose port is published."""
     (container,) = containers("balancer")
     networks = inspect(container)["NetworkSettings"]["Networks"]
     return next(of["IPAddress"] for name, of in networks.items() if name.endswith("_outside"))
@@ -156,7 +156,7 @@ networks_used = itertools.count()
 
 
 def elsewhere():
-    """Somebody in a network of their own: the next of 198.18.0.0/15, which RFC 2544 keeps for tests."""
+    """A client in its own network, the next one of 198.18.0.0/15, which RFC 2544 reserves for tests."""
     second, third = divmod(next(networks_used), 256)
     source = f"198.{18 + second}.{third}.7"
     run("ip", "address", "add", f"{source}/32", "dev", "lo")
@@ -164,19 +164,19 @@ def elsewhere():
 
 
 def sign_in(client=None):
-    """All of it: start, wait, open, verify, redeem. The session."""
+    """Signs in: start, wait, open, verify, redeem. Returns the client and its session."""
     attempt = (client or Client()).start()
     waited = []
     waiter = threading.Thread(target=lambda: waited.append(attempt.outcome()), daemon=True)
     waiter.start()
     attempt.confirm()
     waiter.join(30)
-    assert waited and waited[0]["status"] == "verified", f"who waited was told {waited}"
+    assert waited and waited[0]["status"] == "verified", f"the waiting client received {waited}"
     session = attempt.redeem()
     header, claims = (decoded(part) for part in session["session_token"].split(".")[:2])
     assert claims["iss"] == f"http://{PUBLIC}" and claims["email"] == attempt.address, claims
     keys = attempt.client.ask("GET", "/.well-known/jwks.json")["keys"]
-    assert header["kid"] in [key["kid"] for key in keys], "signed with a key that is not published"
+    assert header["kid"] in [key["kid"] for key in keys], "the JWKS does not contain the signing key"
     return attempt.client, session
 
 
@@ -185,7 +185,7 @@ def decoded(part):
 
 
 class Background:
-    """Signs in again and again, until it is told to end; the first failure ends it, too."""
+    """Signs in repeatedly on a thread while the `with` block runs. The first failure stops it and fails the test."""
 
     def __enter__(self):
         self.done, self.count, self.failure = threading.Event(), 0, None
@@ -205,4 +205,4 @@ class Background:
         self.done.set()
         self.thread.join(120)
         assert self.failure is None, f"sign-in {self.count + 1} failed: {self.failure!r}"
-        assert self.count, "not one sign-in meanwhile"
+        assert self.count, "no sign-in completed meanwhile"

@@ -1,11 +1,12 @@
 //! Clocks that disagree, and clocks that jump.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use linkgate::clock::{Clock as _, ManualClock};
+use linkgate::clock::Clock as _;
 use serde_json::json;
 
 use crate::people::{NEAR, client, path_of, start_by_key, start_request, started, try_answer};
 use test_kit::app::{Client, TestApp, noon};
+use test_kit::clock::ManualClock;
 use test_kit::redis_server::RedisServer;
 
 /// Two replicas of one deployment, with different clocks.

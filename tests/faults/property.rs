@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use linkgate::clock::{Clock as _, ManualClock};
+use linkgate::clock::Clock as _;
 use linkgate::domain::attempt::{Attempt, SignedIn, State, Status};
 use linkgate::domain::ids::AttemptId;
 use linkgate::domain::secret::RelayCode;
@@ -21,6 +21,7 @@ use crate::meddled::{Fate, Meddled};
 use crate::people::{FAR, NEAR};
 use crate::race::{caller, services, start};
 use test_kit::app::noon;
+use test_kit::clock::ManualClock;
 use test_kit::redis_server::RedisServer;
 
 /// The openers: the requester itself, two nearby, one far away.

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use linkgate::clock::ManualClock;
 use linkgate::domain::ids::AttemptId;
 use linkgate::domain::keys::{KeyringEntries, SessionAlg};
 use linkgate::domain::limit::{DomainRules, MailLimits};
@@ -30,6 +29,7 @@ use tokio::sync::Barrier;
 use crate::meddled::Meddled;
 use crate::people::NEAR;
 use test_kit::app::noon;
+use test_kit::clock::ManualClock;
 use test_kit::fleet::KEY;
 use test_kit::redis_server::RedisServer;
 

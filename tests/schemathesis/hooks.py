@@ -1,7 +1,7 @@
-"""Puts real ids, tokens and cookies into what schemathesis has made up.
+"""Puts real ids, tokens and cookies into the requests that schemathesis generates.
 
-Of each operation's requests every third stays as it was generated, apart from `Origin`; into the others goes what
-they need to get through. Everything depends on the order of requests alone, so the same seed does the same again.
+Every third request of an operation stays as generated; the others get valid values, and lose a foreign `Origin`, so
+that they reach the handlers. All choices depend on the order of requests alone, so a seed reproduces a run.
 """
 
 import atexit
@@ -46,7 +46,7 @@ def start(case, count):
 def read(case, count):
     attempt = next(STATES)()
     with_attempt(case, attempt)
-    # What waits for a change that nobody makes would wait for half a minute.
+    # Nothing changes the attempt, so a longer wait would take up to 30 s.
     case.query["wait"] = count % 2
     case.headers.pop("Prefer", None)
 
@@ -143,7 +143,7 @@ def before_call(context, case, kwargs):
     make_real = MAKE_REAL.get(operation)
     if make_real is None or count % 3 == 0:
         return
-    # An origin that nobody has listed ends most requests before they have begun.
+    # linkgate rejects most requests from an origin that it does not trust, before any other check.
     case.headers.pop("Origin", None)
     make_real(case, count)
 
@@ -157,7 +157,7 @@ def after_call(context, case, response):
 
 
 def events_are_attempts(stream):
-    """Every event of a stream that has ended is called `status` and holds an attempt."""
+    """Every event of a finished stream is named `status` and holds an attempt."""
     events = [event for event in stream.split("\n\n") if event and not event.startswith(":")]
     assert events, "a stream without an event"
     for event in events:
@@ -168,7 +168,7 @@ def events_are_attempts(stream):
 
 @atexit.register
 def report():
-    """How each operation was answered: a supply that has run dry would show here."""
+    """Prints the statuses of each operation; a failing supply shows here as missing 2xx."""
     for operation in MAKE_REAL:
         answers = [f"{status} x {count}" for (name, status), count in sorted(STATUSES.items()) if name == operation]
         print(f"{operation:18} {', '.join(answers)}")

@@ -1,6 +1,6 @@
-"""Real attempts, links, tickets and sessions, so that generated requests get beyond the first refusal.
+"""Creates real attempts, links, tickets and sessions, so that generated requests get past authentication.
 
-Each is made over HTTP, as an application and a person would make it, and is handed out once.
+Each is created over HTTP, as an application and a person would, and is used once.
 """
 
 import itertools
@@ -17,7 +17,7 @@ NUMBERS = itertools.count(1)
 
 
 def call(method, path, *, status, client=None, token=None, **kwargs):
-    """One request of the supply's own, which has to succeed: otherwise nothing is tested."""
+    """Sends a request that must have this status: without the supply, the run would test nothing."""
     headers = {"Accept": "application/json"}
     if client:
         headers["Linkgate-Client"] = client
@@ -34,7 +34,7 @@ def fresh_address():
 
 
 class Attempt:
-    """A pending attempt with its link, started by a back end for a client of its own."""
+    """A pending attempt with its link, started by a back end for a new client."""
 
     def __init__(self, purpose="sign_in", **more):
         self.client = uuid.uuid4().hex
@@ -78,12 +78,12 @@ def canceled():
 
 
 def proven():
-    """A verified address: redeemed, it yields an email proof."""
+    """A verified attempt with purpose `verify_email`; redeeming it yields an email proof."""
     return Attempt("verify_email", sub="customer-1").decide()
 
 
 def awaiting_code():
-    """An attempt whose relay code another client shows; `code` is the right one."""
+    """An attempt that waits for its relay code, which another client shows; `code` is the correct code."""
     attempt = Attempt(cross_device="relay_code").decide(client=uuid.uuid4().hex)
     attempt.code = attempt.outcome["relay_code"]
     return attempt
@@ -95,13 +95,13 @@ def ticket():
 
 
 def renewal():
-    """A client without cookies that is signed in: its secret and its renewal token."""
+    """The secret and the renewal token of a signed-in client without cookies."""
     attempt = verified()
     return attempt.client, attempt.session()["renewal_token"]
 
 
 def cookies():
-    """The cookies of a browser that is signed in."""
+    """The cookies of a signed-in browser."""
     browser = requests.Session()
     body = {"email_address": fresh_address(), "purpose": "sign_in"}
     started = browser.post(f"{BASE}/v1/attempts", json=body, timeout=10).json()

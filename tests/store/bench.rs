@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use linkgate::clock::{Clock as _, ManualClock};
+use linkgate::clock::Clock as _;
 use linkgate::domain::attempt::{Attempt, CODE_TRIES, LinkState, Refusal, SignedIn, State, Verdict};
 use linkgate::domain::ids::{AttemptId, SessionId};
 use linkgate::domain::secret::{ConfirmationId, Nonce};
@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::shared::Shared;
+use test_kit::clock::ManualClock;
 use test_kit::redis_server::RedisServer;
 
 /// Runs each test on each store.

@@ -5,7 +5,7 @@ use linkgate::token::{MAX_TOKEN_LEN, TokenError, TokenType};
 use test_kit::forgeries::{Forger, RULES, rule};
 use test_kit::smith::encode;
 use test_kit::tokens::{
-    Ids, KID, START, URL, at, ids, key, mint, mint_with, refused_everywhere, smith, tokens, tokens_of,
+    Ids, KID, START, URL, at, ids, jwks, key, mint, mint_with, refused_everywhere, smith, tokens, tokens_of,
     verdict,
 };
 
@@ -14,7 +14,7 @@ use test_kit::tokens::{
 fn refuses(name: &str) {
     for alg in SessionAlg::ALL {
         let tokens = tokens_of(&[key(KID, 1)], URL, alg);
-        let (smith, jwks) = (smith(), tokens.jwks());
+        let (smith, jwks) = (smith(), jwks(&tokens));
         // Two attempts, whose ids differ.
         let others: Vec<String> = [ids(), Ids::of(9)]
             .into_iter()

@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use test_kit::smith::part;
 use test_kit::tokens::{
-    AUDIENCE, LIVES, START, URL, at, attempt, email, entries, fingerprint, key, mint, nonce, particulars,
-    settings, tokens, tokens_of, verdict,
+    AUDIENCE, LIVES, START, URL, at, attempt, email, entries, fingerprint, jwks, key, mint, nonce,
+    particulars, settings, tokens, tokens_of, verdict,
 };
 
 #[test]
@@ -101,7 +101,7 @@ fn the_key_set_has_the_public_halves_and_nothing_private() {
         (SessionAlg::EdDsa, vec!["alg", "crv", "kid", "kty", "use", "x"]),
         (SessionAlg::Es256, vec!["alg", "crv", "kid", "kty", "use", "x", "y"]),
     ] {
-        let jwks = tokens_of(&[key("new", 2), key("old", 1)], URL, alg).jwks();
+        let jwks = jwks(&tokens_of(&[key("new", 2), key("old", 1)], URL, alg));
         assert_eq!(
             jwks.as_object().map(|set| set.keys().cloned().collect::<Vec<_>>()),
             Some(vec!["keys".to_owned()])
@@ -125,7 +125,7 @@ fn the_key_set_has_the_public_halves_and_nothing_private() {
 fn an_application_verifies_sessions_with_the_key_set_alone() {
     for (name, alg) in [(SessionAlg::EdDsa, Algorithm::EdDSA), (SessionAlg::Es256, Algorithm::ES256)] {
         let tokens = tokens_of(&[key("new", 2), key("old", 1)], URL, name);
-        let set: JwkSet = serde_json::from_str(&tokens.jwks().to_string()).unwrap_or_else(|e| panic!("{e}"));
+        let set: JwkSet = serde_json::from_str(&tokens.jwks_text()).unwrap_or_else(|e| panic!("{e}"));
         for typ in [TokenType::Session, TokenType::EmailProof] {
             let token = mint(&tokens, typ);
             let header = jsonwebtoken::decode_header(&token).unwrap_or_else(|e| panic!("{e}"));
@@ -148,7 +148,7 @@ fn an_application_verifies_sessions_with_the_key_set_alone() {
 fn the_same_secret_gives_the_same_keys_on_every_replica() {
     for alg in SessionAlg::ALL {
         let (one, two) = (tokens_of(&[key("k1", 9)], URL, alg), tokens_of(&[key("k1", 9)], URL, alg));
-        assert_eq!(one.jwks(), two.jwks());
+        assert_eq!(jwks(&one), jwks(&two));
         for typ in TokenType::ALL {
             assert_eq!(verdict(&two, typ, &mint(&one, typ), at(START)), Ok(()), "{typ:?}");
         }
@@ -162,7 +162,7 @@ fn the_keys_of_a_secret_never_change() {
         (SessionAlg::EdDsa, "mHM625Q5SKBbHaqE-4jahvqIWR3ZWdq7nBTo-hA8K08"),
         (SessionAlg::Es256, "O7YxK1hxozF_7Xn5tta432ld-4Xok7oAcJgJ9XCobws"),
     ] {
-        assert_eq!(tokens_of(&[key("k1", 1)], URL, alg).jwks()["keys"][0]["x"], x);
+        assert_eq!(jwks(&tokens_of(&[key("k1", 1)], URL, alg))["keys"][0]["x"], x);
     }
     let tokens = tokens();
     let particulars = Particulars {

@@ -247,7 +247,7 @@ fn the_longest_tokens_that_are_minted_are_taken() {
         email: typed(&format!("{:<1024}", "a@example.com")),
         redirect_url: Some(format!("https://app.example.com/{}", "a".repeat(2024))),
         browser: Some("b".repeat(64)),
-        subject: Some(Subject::parse(&"s".repeat(255)).unwrap_or_else(|e| panic!("{e}"))),
+        subject: Some(Subject::try_from("s".repeat(255)).unwrap_or_else(|e| panic!("{e}"))),
         ..particulars(&tokens)
     };
     let token = tokens.mint_attempt(&particulars, at(START), at(START) + LIVES);

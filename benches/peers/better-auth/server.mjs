@@ -1,5 +1,5 @@
-// better-auth with its magic-link plugin, Redis as its secondary storage and users in memory. What would be mailed goes
-// back in a header: `node server.mjs PORT REDIS_URL`.
+// better-auth with its magic-link plugin, Redis as secondary storage and users in memory. Instead of mailing the link,
+// it returns it in the X-Link header. Usage: `node server.mjs PORT REDIS_URL`.
 import { AsyncLocalStorage } from "node:async_hooks";
 import http from "node:http";
 import { betterAuth } from "better-auth";

@@ -1,6 +1,7 @@
-"""django-sesame with one-time links, sessions in Redis and users in SQLite. What would be mailed goes back in a header.
+"""django-sesame with one-time links, sessions in Redis and users in SQLite.
 
-`granian --interface wsgi project:application`; `python project.py migrate` makes the tables.
+Instead of mailing the link, it returns it in the X-Link header. `python project.py migrate` creates the tables,
+`granian --interface wsgi project:application` serves.
 """
 
 import os

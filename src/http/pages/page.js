@@ -7,13 +7,13 @@
     sent = true;
     form.querySelector("button").disabled = true;
   });
-  // A page nobody looks at (prerendered, or opened in the background) must not confirm anything.
+  // A hidden page (prerendered, or opened in the background) must not confirm anything.
   const go = () => {
     if (!sent && !document.prerendering && document.visibilityState === "visible") form.requestSubmit();
   };
   document.addEventListener("prerenderingchange", go);
   document.addEventListener("visibilitychange", go);
-  // Back from the next page, in a restored copy of this one: the button has to work again.
+  // The browser restored this page from its back-forward cache: the button must work again.
   addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
     sent = false;

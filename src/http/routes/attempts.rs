@@ -152,7 +152,7 @@ fn back_end_options(body: StartBody, by_back_end: bool) -> Result<BackEndOptions
             "sub, client, cross_device, deliver, ticket and expires_in need an API key.",
         ));
     }
-    let subject = body.sub.as_deref().map(Subject::parse).transpose();
+    let subject = body.sub.clone().map(Subject::try_from).transpose();
     let subject = subject.map_err(|_| Problem::invalid("sub must be 1 to 255 visible ASCII characters."))?;
     if body.expires_in.is_some_and(|seconds| !EXPIRES_IN.contains(&seconds)) {
         let (shortest, longest) = EXPIRES_IN.into_inner();

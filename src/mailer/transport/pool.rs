@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of mail. The user of a reused connection finds out whether it is still alive.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -18,80 +18,59 @@ pub(super) trait Connection: Send + 'static {
 pub(super) struct Pool<C> {
     slots: Semaphore,
     max_idle: Duration,
-    idle: Mutex<Idle<C>>,
-}
-
-struct Idle<C> {
     /// With the time since when each is idle; the longest idle first.
-    connections: Vec<(Instant, C)>,
-    /// Whether a task runs that closes them in time.
-    watched: bool,
-}
-
-/// The right to use one connection. Dropping it passes the right to the next waiter, in order.
-pub(super) struct Slot<'a, C: Connection> {
-    pool: &'a Arc<Pool<C>>,
-    _permit: SemaphorePermit<'a>,
+    idle: Mutex<Vec<(Instant, C)>>,
+    /// Starts the task that closes them in time, once there is a runtime and a connection.
+    watch: Once,
 }
 
 impl<C: Connection> Pool<C> {
     /// A pool of at most `size` connections, each closed when it was idle for `max_idle` to one and a half times that.
     pub(super) fn new(size: usize, max_idle: Duration) -> Arc<Self> {
-        let idle = Mutex::new(Idle { connections: Vec::new(), watched: false });
-        Arc::new(Self { slots: Semaphore::new(size), max_idle, idle })
+        let idle = Mutex::default();
+        Arc::new(Self { slots: Semaphore::new(size), max_idle, idle, watch: Once::new() })
     }
 
-    /// Waits for a free slot until `deadline`.
-    pub(super) async fn slot(self: &Arc<Self>, deadline: Instant) -> Option<Slot<'_, C>> {
+    /// Waits until `deadline` for the right to use one connection. Dropping it passes the right to the next waiter, in
+    /// order.
+    pub(super) async fn slot(&self, deadline: Instant) -> Option<SemaphorePermit<'_>> {
         let permit = timeout_at(deadline, self.slots.acquire()).await.ok()?.ok()?;
         // A holder whose own time ran out may have freed the slot at the deadline.
-        (Instant::now() < deadline).then_some(Slot { pool: self, _permit: permit })
+        (Instant::now() < deadline).then_some(permit)
     }
 
-    fn idle(&self) -> MutexGuard<'_, Idle<C>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<(Instant, C)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes idle connections in time, until none is left or the pool is dropped.
-    fn watch(self: &Arc<Self>) {
-        let (pool, pause) = (Arc::downgrade(self), self.max_idle / 2);
-        tokio::spawn(async move {
-            let mut watched = true;
-            while watched {
-                tokio::time::sleep(pause).await;
-                let Some(pool) = pool.upgrade() else { return };
-                let expired: Vec<_> = {
-                    let mut idle = pool.idle();
-                    let fresh =
-                        idle.connections.partition_point(|(since, _)| since.elapsed() >= pool.max_idle);
-                    let expired = idle.connections.drain(..fresh).collect();
-                    watched = !idle.connections.is_empty();
-                    idle.watched = watched;
-                    expired
-                };
-                drop(pool);
-                for (_, connection) in expired {
-                    connection.close().await;
-                }
-            }
+    /// The connection that was used last, unless it has been idle for too long.
+    pub(super) fn reuse(&self) -> Option<C> {
+        let (since, connection) = self.idle().pop()?;
+        (since.elapsed() < self.max_idle).then_some(connection)
+    }
+
+    /// Keeps a connection for the next user, who may come as soon as the slot is dropped.
+    pub(super) fn give_back(self: &Arc<Self>, connection: C) {
+        self.idle().push((Instant::now(), connection));
+        self.watch.call_once(|| {
+            tokio::spawn(close_idle(Arc::downgrade(self), self.max_idle));
         });
     }
 }
 
-impl<C: Connection> Slot<'_, C> {
-    /// The connection that was used last, unless it has been idle for too long.
-    pub(super) fn reuse(&self) -> Option<C> {
-        let (since, connection) = self.pool.idle().connections.pop()?;
-        (since.elapsed() < self.pool.max_idle).then_some(connection)
-    }
-
-    /// Keeps a connection for the next user.
-    pub(super) fn give_back(self, connection: C) {
-        let mut idle = self.pool.idle();
-        idle.connections.push((Instant::now(), connection));
-        if !std::mem::replace(&mut idle.watched, true) {
-            drop(idle);
-            self.pool.watch();
+/// Closes idle connections in time, until the pool is dropped.
+async fn close_idle<C: Connection>(pool: Weak<Pool<C>>, max_idle: Duration) {
+    loop {
+        tokio::time::sleep(max_idle / 2).await;
+        let Some(pool) = pool.upgrade() else { return };
+        let expired: Vec<_> = {
+            let mut idle = pool.idle();
+            let fresh = idle.partition_point(|(since, _)| since.elapsed() >= max_idle);
+            idle.drain(..fresh).collect()
+        };
+        drop(pool);
+        for (_, connection) in expired {
+            connection.close().await;
         }
     }
 }
@@ -119,15 +98,15 @@ mod tests {
         let closed = Arc::new(AtomicUsize::new(0));
         let pool = Pool::new(2, Duration::from_millis(100));
         for n in 1..=2 {
-            let slot = pool.slot(soon()).await.expect("a slot");
-            slot.give_back(Numbered(n, Arc::clone(&closed)));
+            let _slot = pool.slot(soon()).await.expect("a slot");
+            pool.give_back(Numbered(n, Arc::clone(&closed)));
         }
         let slot = pool.slot(soon()).await.expect("a slot");
-        assert_eq!(slot.reuse().map(|c| c.0), Some(2));
+        assert_eq!(pool.reuse().map(|c| c.0), Some(2));
         drop(slot);
         tokio::time::sleep(Duration::from_millis(400)).await;
         assert_eq!(closed.load(Ordering::Relaxed), 1);
-        assert!(pool.slot(soon()).await.expect("a slot").reuse().is_none());
+        assert!(pool.slot(soon()).await.is_some() && pool.reuse().is_none());
     }
 
     #[tokio::test]

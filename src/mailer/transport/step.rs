@@ -3,35 +3,16 @@
 //! Errors hold reply codes, never the relay's text: relays like to repeat the recipient in it.
 
 use std::error::Error as _;
-use std::{fmt, io};
+use std::io;
 
 use lettre::transport::smtp::Error;
 use tokio::time::{Instant, timeout_at};
 
 use crate::mailer::message::MailError;
 
-/// A step on the way of a mail to the relay, in the order in which they happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Step {
-    /// Waiting until fewer than the maximum of connections are in use.
-    Wait,
-    Resolve,
-    Connect,
-    /// The TLS handshake on a connection that is encrypted from its first byte.
-    Handshake,
-    /// The relay's greeting, and EHLO, also that after STARTTLS.
-    Greeting,
-    /// STARTTLS and its handshake.
-    StartTls,
-    Auth,
-    Ehlo,
-    MailFrom,
-    RcptTo,
-    Data,
-    /// The message and the relay's answer to it.
-    Message,
-    Rset,
-}
+/// A step on the way of a mail to the relay, by its name in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Step(&'static str);
 
 /// A step that failed.
 #[derive(Debug)]
@@ -52,6 +33,25 @@ pub(super) enum Cause {
 }
 
 impl Step {
+    /// Waiting until fewer than the maximum of connections are in use.
+    pub(super) const WAIT: Self = Self("waiting for a free connection");
+    pub(super) const RESOLVE: Self = Self("looking the relay up");
+    pub(super) const CONNECT: Self = Self("connecting");
+    /// The TLS handshake on a connection that is encrypted from its first byte.
+    pub(super) const HANDSHAKE: Self = Self("TLS handshake");
+    /// The relay's greeting, and EHLO, also that after STARTTLS.
+    pub(super) const GREETING: Self = Self("greeting");
+    /// STARTTLS and its handshake.
+    pub(super) const START_TLS: Self = Self("STARTTLS");
+    pub(super) const AUTH: Self = Self("AUTH");
+    pub(super) const EHLO: Self = Self("EHLO");
+    pub(super) const MAIL_FROM: Self = Self("MAIL FROM");
+    pub(super) const RCPT_TO: Self = Self("RCPT TO");
+    pub(super) const DATA: Self = Self("DATA");
+    /// The message and the relay's answer to it.
+    pub(super) const MESSAGE: Self = Self("the message");
+    pub(super) const RSET: Self = Self("RSET");
+
     /// Waits for `work`, which is this step, until `deadline`.
     pub(super) async fn run<T, E: Into<Cause>>(
         self,
@@ -67,26 +67,6 @@ impl Step {
     /// The error of this step.
     pub(super) fn failed(self, cause: impl Into<Cause>) -> StepError {
         StepError { step: self, cause: cause.into() }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Wait => "waiting for a free connection",
-            Self::Resolve => "looking the relay up",
-            Self::Connect => "connecting",
-            Self::Handshake => "TLS handshake",
-            Self::Greeting => "greeting",
-            Self::StartTls => "STARTTLS",
-            Self::Auth => "AUTH",
-            Self::Ehlo => "EHLO",
-            Self::MailFrom => "MAIL FROM",
-            Self::RcptTo => "RCPT TO",
-            Self::Data => "DATA",
-            Self::Message => "the message",
-            Self::Rset => "RSET",
-        })
     }
 }
 
@@ -126,14 +106,15 @@ impl StepError {
 
 impl From<StepError> for MailError {
     fn from(StepError { step, cause }: StepError) -> Self {
+        let Step(name) = step;
         match cause {
-            Cause::Reply { code: 550..=554 | 556, .. } if step == Step::RcptTo => Self::Rejected,
+            Cause::Reply { code: 550..=554 | 556, .. } if step == Step::RCPT_TO => Self::Rejected,
             Cause::Reply { code, enhanced } => {
                 let enhanced = enhanced.map(|e| format!(" {e}")).unwrap_or_default();
-                Self::Unavailable(format!("{step}: the relay answered {code}{enhanced}"))
+                Self::Unavailable(format!("{name}: the relay answered {code}{enhanced}"))
             }
-            Cause::TimedOut => Self::Unavailable(format!("{step}: the relay did not answer in time")),
-            Cause::Broken(cause) => Self::Unavailable(format!("{step}: {cause}")),
+            Cause::TimedOut => Self::Unavailable(format!("{name}: the relay did not answer in time")),
+            Cause::Broken(cause) => Self::Unavailable(format!("{name}: {cause}")),
         }
     }
 }
@@ -149,12 +130,12 @@ mod tests {
     #[test]
     fn only_permanent_replies_to_the_recipient_reject_it() {
         for code in [550, 551, 552, 553, 554, 556] {
-            assert_eq!(refused(Step::RcptTo, code), MailError::Rejected, "{code}");
-            assert_ne!(refused(Step::MailFrom, code), MailError::Rejected, "{code}");
+            assert_eq!(refused(Step::RCPT_TO, code), MailError::Rejected, "{code}");
+            assert_ne!(refused(Step::MAIL_FROM, code), MailError::Rejected, "{code}");
         }
         // These are about the conversation: syntax, sequence, missing authentication.
         for code in [421, 450, 451, 452, 500, 501, 503, 530, 535, 555] {
-            assert_ne!(refused(Step::RcptTo, code), MailError::Rejected, "{code}");
+            assert_ne!(refused(Step::RCPT_TO, code), MailError::Rejected, "{code}");
         }
     }
 

@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::{fmt, io};
 
 use lettre::transport::smtp::client::AsyncTokioStream;
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -16,14 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::mailer::settings::{SmtpSettings, SmtpTls};
-
-/// How to encrypt a connection as the settings ask.
-pub(super) enum Security {
-    Plain,
-    StartTls(Tls),
-    Implicit(Tls),
-}
+use crate::mailer::settings::SmtpSettings;
 
 /// The certificates to trust, and the name that the relay's must be for.
 pub(super) struct Tls {
@@ -31,23 +23,9 @@ pub(super) struct Tls {
     name: ServerName<'static>,
 }
 
-impl Security {
+impl Tls {
     /// Reads the certificates and prepares TLS with the process's default provider.
     pub(super) fn new(settings: &SmtpSettings) -> Result<Self, String> {
-        let tls = || Tls::new(settings).map_err(|e| format!("TLS to the relay cannot be set up: {e}"));
-        Ok(match settings.tls {
-            SmtpTls::None => Self::Plain,
-            SmtpTls::StartTls => Self::StartTls(tls()?),
-            SmtpTls::Implicit => Self::Implicit(tls()?),
-        })
-    }
-}
-
-impl Tls {
-    fn new(settings: &SmtpSettings) -> Result<Self, String> {
-        if CryptoProvider::get_default().is_none() {
-            return Err("the process has no rustls provider installed".to_owned());
-        }
         let name = ServerName::try_from(settings.host.clone()).map_err(|e| e.to_string())?;
         let roots = match &settings.ca_pem {
             Some(pem) => roots(pem)?,

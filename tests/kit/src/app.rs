@@ -8,13 +8,13 @@ use std::sync::Arc;
 use actix_web::dev::ServerHandle;
 use chrono::{DateTime, TimeDelta, TimeZone as _, Utc};
 use linkgate::app::App;
-use linkgate::clock::ManualClock;
 use linkgate::config::Config;
 use reqwest::cookie::{CookieStore as _, Jar};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 pub use crate::answer::{Answer, answer};
+use crate::clock::ManualClock;
 use crate::smtp::{Mode, Sink};
 
 /// The API key of the tests' back ends.

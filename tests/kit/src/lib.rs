@@ -16,6 +16,8 @@ pub mod app;
 #[cfg(feature = "servers")]
 pub mod balancer;
 #[cfg(feature = "servers")]
+pub mod clock;
+#[cfg(feature = "servers")]
 pub mod fleet;
 pub mod forgeries;
 #[cfg(feature = "servers")]

@@ -11,6 +11,7 @@ use linkgate::domain::network::Network;
 use linkgate::domain::policy::{CrossDevice, Purpose};
 use linkgate::domain::secret::{Fingerprint, Nonce};
 use linkgate::token::{Identity, Particulars, TokenError, TokenSettings, TokenType, Tokens, session_id};
+use serde_json::Value;
 
 use crate::smith::{Smith, encode};
 
@@ -69,6 +70,11 @@ pub fn tokens_of(keys: &[String], public_url: &str, alg: SessionAlg) -> Tokens {
 /// The tokens of a deployment with one key and Ed25519.
 pub fn tokens() -> Tokens {
     tokens_of(&[key(KID, 1)], URL, SessionAlg::EdDsa)
+}
+
+/// The published key set.
+pub fn jwks(tokens: &Tokens) -> Value {
+    serde_json::from_str(&tokens.jwks_text()).unwrap()
 }
 
 /// The smith of [`tokens`].
