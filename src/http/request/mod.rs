@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 pub(crate) mod authority;
 pub(crate) mod body;
+pub(crate) mod head;
 pub(crate) mod headers;
 pub(crate) mod identity;
 mod json;

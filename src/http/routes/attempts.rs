@@ -17,6 +17,7 @@ use crate::domain::secret::RelayCode;
 use crate::flow::{Authority, BackEndOptions, Redeemed, StartRequest};
 use crate::http::request::authority::authorized_attempt;
 use crate::http::request::body::Body;
+use crate::http::request::head::Head;
 use crate::http::request::headers::{IDEMPOTENCY_KEY, bearer, cookie, single};
 use crate::http::request::identity::RequestIdentity;
 use crate::http::request::page_origin::PageOrigin;
@@ -62,11 +63,12 @@ struct EndUser {
 pub(super) async fn start(
     state: Data<HttpState>,
     request: HttpRequest,
+    Head(who): Head<RequestIdentity>,
+    Head(origin): Head<PageOrigin>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let who = RequestIdentity::of(&request)?;
     let body: StartBody = Body::read(&request, payload).await?.json()?;
-    let authority = authority(&state, &request, &who, body.purpose.0).await?;
+    let authority = authority(&state, &request, &who, origin, body.purpose.0).await?;
     let start = start_request(body, authority, idempotency_key(request.headers())?)?;
     to_completion(async move {
         let started = state.services.attempts.start(start, who.caller).await?;
@@ -80,6 +82,7 @@ async fn authority(
     state: &HttpState,
     request: &HttpRequest,
     who: &RequestIdentity,
+    origin: PageOrigin,
     purpose: Purpose,
 ) -> Result<Authority, Problem> {
     let verifies = purpose == Purpose::VerifyEmail;
@@ -99,7 +102,7 @@ async fn authority(
     }
     match cookie(request, &state.cookies.session) {
         Some(renewal) if verifies => {
-            PageOrigin::of(request).may_use_cookies()?;
+            origin.may_use_cookies()?;
             let session = state.services.sessions.current(Some(renewal), &who.caller).await?;
             Ok(Authority::Session(session.identity.subject))
         }
@@ -196,8 +199,12 @@ pub(super) async fn code(
 }
 
 /// `POST /v1/attempts/{id}/resend`
-pub(super) async fn resend(state: Data<HttpState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let (grant, who) = (authorized_attempt(&request)?, RequestIdentity::of(&request)?);
+pub(super) async fn resend(
+    state: Data<HttpState>,
+    request: HttpRequest,
+    Head(who): Head<RequestIdentity>,
+) -> Result<HttpResponse, Problem> {
+    let grant = authorized_attempt(&request)?;
     to_completion(async move {
         let view = state.services.attempts.resend(&grant, &who.caller).await?;
         Ok(attempt_response(&view))
@@ -212,8 +219,12 @@ pub(super) async fn cancel(state: Data<HttpState>, request: HttpRequest) -> Resu
 }
 
 /// `POST /v1/attempts/{id}/redeem`
-pub(super) async fn redeem(state: Data<HttpState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let (grant, who) = (authorized_attempt(&request)?, RequestIdentity::of(&request)?);
+pub(super) async fn redeem(
+    state: Data<HttpState>,
+    request: HttpRequest,
+    Head(who): Head<RequestIdentity>,
+) -> Result<HttpResponse, Problem> {
+    let grant = authorized_attempt(&request)?;
     match state.services.attempts.redeem(&grant, &who.caller).await? {
         Redeemed::Session(session) => Ok(session_response(&state, &session, &who)),
         Redeemed::EmailProof { email_proof, expires_in, email_address, subject } => {

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::flow::{Confirmed, FlowError, OpenedLink};
 use crate::http::request::accept::Wants;
 use crate::http::request::body::Body;
+use crate::http::request::head::Head;
 use crate::http::request::identity::RequestIdentity;
 use crate::http::request::page_origin::PageOrigin;
 use crate::http::request::press::Press;
@@ -18,11 +19,11 @@ use crate::token::Link;
 /// `GET|HEAD /v/{link_token}`
 pub(super) async fn open(
     state: Data<HttpState>,
-    http: HttpRequest,
     token: Path<String>,
+    Head(wants): Head<Wants>,
+    Head(who): Head<RequestIdentity>,
 ) -> Result<HttpResponse, Problem> {
-    let who = RequestIdentity::of(&http)?;
-    let request = LinkRequest::by_client(token.into_inner(), Wants::of(&http), who);
+    let request = LinkRequest::by_client(token.into_inner(), wants, who);
     let opened = state.services.links.open(&request.token, &request.who.caller).await;
     let reply =
         opened.map(|OpenedLink { link, page }| LinkReply::new(link, None, page.map(LinkOutcome::Opened)));
@@ -34,14 +35,16 @@ pub(super) async fn decide(
     state: Data<HttpState>,
     http: HttpRequest,
     token: Path<String>,
+    Head(wants): Head<Wants>,
+    Head(who): Head<RequestIdentity>,
+    Head(origin): Head<PageOrigin>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let who = RequestIdentity::of(&http)?;
     let body = Body::read(&http, payload).await?;
     let press: Press = body.json_or_form()?;
     // By the body, not by `Accept`: a foreign page can send a form with any `Accept`.
-    PageOrigin::of(&http).may_decide(body.is_json())?;
-    let wants = if body.is_json() { Wants::Json } else { Wants::of(&http) };
+    origin.may_decide(body.is_json())?;
+    let wants = if body.is_json() { Wants::Json } else { wants };
     let request = LinkRequest { token: token.into_inner(), wants, who, new_client: None };
     to_completion(async move {
         let reply = async {
@@ -77,11 +80,12 @@ async fn take_decision(
 /// `POST /v/{link_token}/reissue`
 pub(super) async fn reissue(
     state: Data<HttpState>,
-    http: HttpRequest,
     token: Path<String>,
+    Head(wants): Head<Wants>,
+    Head(who): Head<RequestIdentity>,
+    Head(origin): Head<PageOrigin>,
 ) -> Result<HttpResponse, Problem> {
-    let (who, wants) = (RequestIdentity::of(&http)?, Wants::of(&http));
-    PageOrigin::of(&http).may_decide(wants == Wants::Json)?;
+    origin.may_decide(wants == Wants::Json)?;
     // The opener may become the requester of a new attempt.
     let request = LinkRequest::by_client(token.into_inner(), wants, who);
     to_completion(async move {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::http::request::authority::check_api_key;
 use crate::http::request::body::Body;
+use crate::http::request::head::Head;
 use crate::http::request::headers::cookie;
 use crate::http::request::identity::RequestIdentity;
 use crate::http::request::page_origin::PageOrigin;
@@ -34,8 +35,11 @@ pub(super) async fn redeem_ticket(
 }
 
 /// `GET /v1/session`
-pub(super) async fn read(state: Data<HttpState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let who = RequestIdentity::of(&request)?;
+pub(super) async fn read(
+    state: Data<HttpState>,
+    request: HttpRequest,
+    Head(who): Head<RequestIdentity>,
+) -> Result<HttpResponse, Problem> {
     let renewal = cookie(&request, &state.cookies.session);
     let session = state.services.sessions.current(renewal, &who.caller).await?;
     Ok(HttpResponse::Ok().json(current_session(&session)))
@@ -52,9 +56,9 @@ struct RenewalBody {
 pub(super) async fn token(
     state: Data<HttpState>,
     request: HttpRequest,
+    Head(who): Head<RequestIdentity>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let who = RequestIdentity::of(&request)?;
     let in_body: Option<RenewalBody> = Body::read(&request, payload).await?.optional_json()?;
     let renewal = in_body.as_ref().map(|body| body.renewal_token.as_str());
     let renewal = renewal.or_else(|| cookie(&request, &state.cookies.session));
@@ -66,13 +70,14 @@ pub(super) async fn token(
 pub(super) async fn sign_out(
     state: Data<HttpState>,
     request: HttpRequest,
+    Head(who): Head<RequestIdentity>,
+    Head(origin): Head<PageOrigin>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let who = RequestIdentity::of(&request)?;
     let in_body: Option<RenewalBody> = Body::read(&request, payload).await?.optional_json()?;
     let in_cookie = cookie(&request, &state.cookies.session);
     if in_body.is_none() && in_cookie.is_some() {
-        PageOrigin::of(&request).may_use_cookies()?;
+        origin.may_use_cookies()?;
     }
     let renewal = in_body.as_ref().map(|body| body.renewal_token.as_str()).or(in_cookie);
     state.services.sessions.sign_out(renewal, &who.caller).await?;
