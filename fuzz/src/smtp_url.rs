@@ -25,7 +25,7 @@ pub fn check(data: &[u8]) {
                 Ok(TransportSettings::File(again)) => {
                     assert_eq!(again.components().as_path(), directory.components().as_path())
                 }
-                other => panic!("{url}: {other:?}"),
+                _ => panic!("{url} is read differently"),
             }
         }
         Ok(TransportSettings::Mailbox) => assert!(matches!(text, "mailbox:" | "mailbox://")),
@@ -64,14 +64,9 @@ fn smtp(text: &str, settings: &SmtpSettings) {
         other => panic!("{text}: {other:?}"),
     }
     // A password is sent in the clear only if the URL says so explicitly, or on loopback.
-    let debug = format!("{settings:?}");
     let mut again = format!("{}://", url.scheme());
     if let Some((name, password)) = user {
         assert!(!name.is_empty() && !name.contains('\0') && !password.contains('\0'));
-        assert!(
-            password.len() < 6 || host.contains(&**password) || !debug.contains(&**password),
-            "Debug prints it"
-        );
         let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         again.push_str(&format!("{}:{}@", encode(name), encode(password)));
     }
@@ -86,7 +81,7 @@ fn smtp(text: &str, settings: &SmtpSettings) {
             assert_eq!((&other.host, other.port, other.tls), (host, *port, *tls), "{again}");
             assert!(other.user == *user, "user or password differ");
         }
-        other => panic!("{again}: {other:?}"),
+        _ => panic!("{again} is read differently"),
     }
 }
 

@@ -6,10 +6,13 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::error::FlowError;
-use super::parts::Parts;
-use super::settings::{DENIED_FOR, RESEND_INTERVAL};
-use crate::domain::attempt::{Attempt, CODE_TRIES, ConfirmedBy, Failure, SignedIn, State, Status, Verified};
+use super::settings::{DENIED_FOR, RESEND_INTERVAL, Settings};
+use crate::clock::Clock;
+use crate::domain::attempt::{
+    Attempt, CODE_TRIES, ConfirmedBy, Failure, SignedIn, State, Status, Verified, whole_seconds,
+};
 use crate::domain::ids::{AttemptId, SessionId};
+use crate::store::Store;
 
 /// An attempt as the store has it, with the fields of the API.
 #[derive(Serialize)]
@@ -47,13 +50,15 @@ pub struct AttemptReport {
 
 /// The use cases of operators.
 pub struct Operators {
-    pub(super) parts: Arc<Parts>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Operators {
     /// Whether the store answers: for the probes.
     pub async fn store_answers(&self) -> bool {
-        self.parts.store.ping().await.is_ok()
+        self.store.ping().await.is_ok()
     }
 
     /// An attempt, for support.
@@ -61,8 +66,8 @@ impl Operators {
     /// # Errors
     /// [`FlowError::AttemptNotFound`], [`FlowError::StoreUnavailable`].
     pub async fn report(&self, id: AttemptId) -> Result<AttemptReport, FlowError> {
-        let attempt = self.parts.store.read(id).await?.ok_or(FlowError::AttemptNotFound)?;
-        let status = attempt.status(self.parts.now());
+        let attempt = self.store.read(id).await?.ok_or(FlowError::AttemptNotFound)?;
+        let status = attempt.status(self.clock.now());
         let (verified, failure) = match &attempt.state {
             State::Verified(verified) => (Some(verified), None),
             State::Failed(failure) => (None, Some(*failure)),
@@ -92,9 +97,9 @@ impl Operators {
     /// # Errors
     /// [`FlowError::AttemptOver`], [`FlowError::AttemptNotFound`], [`FlowError::StoreUnavailable`].
     pub async fn end_attempt(&self, id: AttemptId) -> Result<(), FlowError> {
-        let now = self.parts.now_secs();
-        self.parts.store.read(id).await?.ok_or(FlowError::AttemptNotFound)?;
-        self.parts.store.cancel(id, now).await.map_err(|error| FlowError::for_requester(error, now))?;
+        let now = whole_seconds(self.clock.now());
+        self.store.read(id).await?.ok_or(FlowError::AttemptNotFound)?;
+        self.store.cancel(id, now).await.map_err(|error| FlowError::for_requester(error, now))?;
         Ok(())
     }
 
@@ -105,8 +110,8 @@ impl Operators {
     /// [`FlowError::StoreUnavailable`].
     pub async fn end_session(&self, id: SessionId) -> Result<(), FlowError> {
         // Nobody knows when the session began. This is how long any token of it can live.
-        let longest = self.parts.settings.session_max_age + self.parts.settings.session_ttl;
-        Ok(self.parts.store.end_session(id, longest).await?)
+        let longest = self.settings.session_max_age + self.settings.session_ttl;
+        Ok(self.store.end_session(id, longest).await?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The parts that nearly all services use.
+//! The parts that starting, mailing and deciding have in common.
 
 use std::sync::Arc;
 
@@ -11,9 +11,9 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::token::Tokens;
 
-/// The parts that nearly all services use. What few use, such as the mailer, is a field of those.
+/// The parts that all services use which change attempts. Other parts, such as the mailer, are fields of their users.
 pub(super) struct Parts {
-    pub(super) settings: Settings,
+    pub(super) settings: Arc<Settings>,
     pub(super) tokens: Arc<Tokens>,
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,

@@ -48,10 +48,17 @@ impl Services {
         metrics: Arc<Metrics>,
     ) -> Self {
         let mailbox = Arc::new(DevMailbox(mailer.clone()));
+        let settings = Arc::new(settings);
+        let waiters = Arc::new(Waiters::new(store.clone(), clock.clone(), metrics.clone()));
+        let operators =
+            Arc::new(Operators { settings: settings.clone(), store: store.clone(), clock: clock.clone() });
+        let sessions = Arc::new(Sessions {
+            settings: settings.clone(),
+            tokens: tokens.clone(),
+            store: store.clone(),
+            clock: clock.clone(),
+        });
         let parts = Arc::new(Parts { settings, tokens, store, clock, metrics });
-        let waiters = Arc::new(Waiters::new(parts.clone()));
-        let sessions = Arc::new(Sessions { parts: parts.clone() });
-        let operators = Arc::new(Operators { parts: parts.clone() });
         let issuer = Arc::new(Issuer {
             parts: parts.clone(),
             limits: Limits { parts: parts.clone() },

@@ -7,13 +7,14 @@ use chrono::{DateTime, Utc};
 
 use super::caller::Caller;
 use super::error::FlowError;
-use super::parts::Parts;
-use super::settings::TICKET_TTL;
+use super::settings::{Settings, TICKET_TTL};
+use crate::clock::Clock;
 use crate::domain::attempt::{SignedIn, Verified};
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::{SessionId, Subject};
 use crate::domain::secret::{AddressMark, Fingerprint, SECRET_LEN};
-use crate::token::{Identity, Link, Particulars, Renewal, client_id, session_id};
+use crate::store::Store;
+use crate::token::{Identity, Link, Particulars, Renewal, Tokens, client_id, session_id};
 
 /// A session with a fresh session token.
 pub struct SessionGrant {
@@ -43,7 +44,10 @@ pub struct OpenerSession {
 
 /// The use cases of sessions.
 pub struct Sessions {
-    pub(super) parts: Arc<Parts>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) tokens: Arc<Tokens>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Sessions {
@@ -74,8 +78,8 @@ impl Sessions {
     /// [`FlowError::StoreUnavailable`]: the session continues.
     pub async fn sign_out(&self, renewal: Option<&str>, caller: &Caller) -> Result<(), FlowError> {
         let Ok(renewal) = self.check_renewal(renewal, caller) else { return Ok(()) };
-        let left = (renewal.expires_at - self.parts.now()).to_std().unwrap_or_default();
-        Ok(self.parts.store.end_session(renewal.identity.session, left).await?)
+        let left = (renewal.expires_at - self.clock.now()).to_std().unwrap_or_default();
+        Ok(self.store.end_session(renewal.identity.session, left).await?)
     }
 
     /// The subject of a session token whose session is not signed out.
@@ -83,7 +87,7 @@ impl Sessions {
     /// # Errors
     /// [`FlowError::SessionRequired`], [`FlowError::StoreUnavailable`].
     pub async fn subject_of(&self, session_token: &str) -> Result<Subject, FlowError> {
-        let checked = self.parts.tokens.check_session(session_token, self.parts.now());
+        let checked = self.tokens.check_session(session_token, self.clock.now());
         let (session, subject) = checked.map_err(|_| FlowError::SessionRequired)?;
         self.check_not_ended(session, FlowError::SessionRequired).await?;
         Ok(subject)
@@ -94,11 +98,11 @@ impl Sessions {
     /// # Errors
     /// [`FlowError::TicketInvalid`], [`FlowError::StoreUnavailable`].
     pub async fn redeem_ticket(&self, ticket: &str) -> Result<SessionGrant, FlowError> {
-        let checked = self.parts.tokens.check_ticket(ticket, self.parts.now());
+        let checked = self.tokens.check_ticket(ticket, self.clock.now());
         let ticket = checked.map_err(|_| FlowError::TicketInvalid)?;
         // Consumed last: the ticket survives if the store fails before.
-        if self.parts.store.session_ended(ticket.identity.session).await?
-            || !self.parts.store.consume_ticket(&ticket.nonce).await?
+        if self.store.session_ended(ticket.identity.session).await?
+            || !self.store.consume_ticket(&ticket.nonce).await?
         {
             return Err(FlowError::TicketInvalid);
         }
@@ -108,7 +112,7 @@ impl Sessions {
     /// The mark with which a client proves from now on that it has verified this address.
     #[must_use]
     pub fn address_mark(&self, client: &Fingerprint, email: &EmailAddress) -> AddressMark {
-        self.parts.tokens.active_key().address_mark(client, email)
+        self.tokens.active_key().address_mark(client, email)
     }
 
     /// The identity of a verified attempt.
@@ -116,7 +120,7 @@ impl Sessions {
         let email = particulars.email.canonical();
         Identity {
             session: session_id(particulars.attempt, verified.at),
-            subject: particulars.subject.clone().unwrap_or_else(|| self.parts.tokens.subject_of(email)),
+            subject: particulars.subject.clone().unwrap_or_else(|| self.tokens.subject_of(email)),
             email: email.clone(),
             auth_time: verified.at,
             cross_device: verified.signed_in == Some(SignedIn::Requester) && !verified.same_client,
@@ -152,22 +156,22 @@ impl Sessions {
         let (attempt, purpose) = (link.particulars.attempt, link.particulars.purpose);
         let confirmation = verified.confirmation.map_or([0; SECRET_LEN], |id| *id.as_bytes());
         let nonce = link.key.derive_nonce(&[attempt.uuid().as_bytes(), &confirmation]);
-        self.parts.store.put_ticket(&nonce, TICKET_TTL).await?;
-        Ok(self.parts.tokens.mint_ticket(attempt, purpose, identity, &nonce, TICKET_TTL))
+        self.store.put_ticket(&nonce, TICKET_TTL).await?;
+        Ok(self.tokens.mint_ticket(attempt, purpose, identity, &nonce, TICKET_TTL))
     }
 
     /// Fails with `refusal` if the session was signed out.
     async fn check_not_ended(&self, session: SessionId, refusal: FlowError) -> Result<(), FlowError> {
-        if self.parts.store.session_ended(session).await? { Err(refusal) } else { Ok(()) }
+        if self.store.session_ended(session).await? { Err(refusal) } else { Ok(()) }
     }
 
     fn grant(&self, identity: Identity, client: Option<&Fingerprint>) -> SessionGrant {
-        let now = self.parts.now();
+        let now = self.clock.now();
         let ends_at = self.ends_at(&identity);
         // A session token must not outlive its session.
-        let ttl = self.parts.settings.session_ttl.min((ends_at - now).to_std().unwrap_or_default());
+        let ttl = self.settings.session_ttl.min((ends_at - now).to_std().unwrap_or_default());
         SessionGrant {
-            session_token: self.parts.tokens.mint_session(&identity, ttl, now),
+            session_token: self.tokens.mint_session(&identity, ttl, now),
             expires_in: ttl,
             renewal_token: client.map(|client| self.mint_renewal(&identity, client)),
             client_id: client.map(client_id),
@@ -177,21 +181,16 @@ impl Sessions {
     }
 
     fn mint_renewal(&self, identity: &Identity, client: &Fingerprint) -> String {
-        self.parts.tokens.mint_renewal(
-            identity,
-            client,
-            self.parts.settings.session_max_age,
-            self.parts.now(),
-        )
+        self.tokens.mint_renewal(identity, client, self.settings.session_max_age, self.clock.now())
     }
 
     fn ends_at(&self, identity: &Identity) -> DateTime<Utc> {
-        identity.auth_time + self.parts.settings.session_max_age
+        identity.auth_time + self.settings.session_max_age
     }
 
     fn check_renewal(&self, renewal: Option<&str>, caller: &Caller) -> Result<Renewal, FlowError> {
         renewal
-            .and_then(|token| self.parts.tokens.check_renewal(token, self.parts.now()).ok())
+            .and_then(|token| self.tokens.check_renewal(token, self.clock.now()).ok())
             .filter(|renewal| caller.client == Some(renewal.fingerprint))
             .ok_or(FlowError::SessionRequired)
     }

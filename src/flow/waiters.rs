@@ -14,12 +14,12 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
-use super::parts::Parts;
+use crate::clock::Clock;
 use crate::domain::attempt::Attempt;
 use crate::domain::ids::AttemptId;
 use crate::domain::secret::{Fingerprint, SECRET_LEN};
-use crate::metrics::WaiterLimit;
-use crate::store::{Change, Unavailable};
+use crate::metrics::{Metrics, WaiterLimit};
+use crate::store::{Change, Store, Unavailable};
 
 /// How many requests of one client may wait, one per tab. Further requests are answered immediately.
 const PER_CLIENT: u8 = 8;
@@ -59,7 +59,9 @@ struct Registry {
 
 /// The requests that wait on this replica.
 pub struct Waiters {
-    parts: Arc<Parts>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
     registry: Mutex<Registry>,
     /// Held from a read until its result has been passed on: an older result must not replace a newer one.
     reading: tokio::sync::Mutex<()>,
@@ -90,16 +92,16 @@ impl Drop for Waiter<'_> {
             }
         }
         registry.waiters = registry.waiters.saturating_sub(1);
-        self.waiters.parts.metrics.waiters(registry.waiters);
+        self.waiters.metrics.waiters(registry.waiters);
     }
 }
 
 impl Waiters {
-    pub(super) fn new(parts: Arc<Parts>) -> Self {
-        parts.metrics.waiters_limit(PER_REPLICA);
+    pub(super) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+        metrics.waiters_limit(PER_REPLICA);
         let (registry, reading, draining) =
             (Mutex::default(), tokio::sync::Mutex::default(), watch::Sender::new(false));
-        Self { parts, registry, reading, draining }
+        Self { store, clock, metrics, registry, reading, draining }
     }
 
     /// Answers all waiting requests now, and later ones immediately.
@@ -116,7 +118,7 @@ impl Waiters {
     /// Wakes waiters when the store publishes changes, and reads all watched attempts every 1.5 s. Runs until it is
     /// dropped.
     pub fn serve(self: Arc<Self>) -> impl Future<Output = ()> + Send {
-        let changes = self.parts.store.changes();
+        let changes = self.store.changes();
         async move {
             tokio::select! {
                 () = self.listen(changes) => {}
@@ -179,7 +181,7 @@ impl Waiters {
     async fn refresh(&self, ids: &[AttemptId]) {
         let _reading = self.reading.lock().await;
         // If the store does not answer, waiters keep waiting until the next read.
-        let Ok(attempts) = self.parts.store.read_many(ids).await else { return };
+        let Ok(attempts) = self.store.read_many(ids).await else { return };
         let registry = self.registry();
         for (id, attempt) in ids.iter().zip(attempts) {
             if let Some(watched) = registry.watched.get(id) {
@@ -203,12 +205,12 @@ impl Waiters {
         let deadline = Instant::now() + hold;
         // Registers before the first read, so that no change falls between the two.
         let waiter = if hold.is_zero() { None } else { self.join(id, client) };
-        let mut attempt = self.parts.store.read(id).await?;
+        let mut attempt = self.store.read(id).await?;
         let Some(mut waiter) = waiter else { return Ok(attempt) };
         let mut draining = self.draining.subscribe();
         while !done(&attempt) {
             let expiry =
-                attempt.as_ref().map(|attempt| attempt.expires_at).filter(|at| self.parts.now() < *at);
+                attempt.as_ref().map(|attempt| attempt.expires_at).filter(|at| self.clock.now() < *at);
             tokio::select! {
                 changed = waiter.latest.changed() => {
                     if changed.is_err() {
@@ -229,7 +231,7 @@ impl Waiters {
 
     async fn sleep_until(&self, instant: Option<DateTime<Utc>>) {
         match instant {
-            Some(instant) => self.parts.clock.sleep_until(instant).await,
+            Some(instant) => self.clock.sleep_until(instant).await,
             None => std::future::pending().await,
         }
     }
@@ -263,7 +265,7 @@ impl Waiters {
             (count >= PER_CLIENT).then_some(WaiterLimit::Client)
         };
         if let Some(limit) = limit {
-            self.parts.metrics.waiter_turned_away(limit);
+            self.metrics.waiter_turned_away(limit);
             return None;
         }
         *registry.counts.entry(counted_for).or_default() += 1;
@@ -274,7 +276,7 @@ impl Waiters {
         watched.waiters += 1;
         let latest = watched.latest.subscribe();
         registry.waiters += 1;
-        self.parts.metrics.waiters(registry.waiters);
+        self.metrics.waiters(registry.waiters);
         Some(Waiter { waiters: self, attempt, counted_for, latest })
     }
 
