@@ -35,9 +35,11 @@ impl RequestIdentity {
             Some(value) => {
                 let secret = value.to_str().ok().and_then(|text| ClientSecret::parse(text).ok());
                 Some(secret.ok_or_else(|| {
-                    Problem::invalid(
-                        "Linkgate-Client must be 22 to 128 characters of base64url: at least 128 random bits.",
-                    )
+                    let (shortest, longest) = (ClientSecret::MIN_LEN, ClientSecret::MAX_LEN);
+                    Problem::invalid(format!(
+                        "Linkgate-Client must be {shortest} to {longest} characters of base64url: at least 128 \
+                         random bits."
+                    ))
                 })?)
             }
             // A malformed cookie counts as missing: the browser gets a new one.

@@ -156,7 +156,9 @@ fn back_end_options(body: &StartBody, by_back_end: bool) -> Result<BackEndOption
         ));
     }
     let subject = body.sub.clone().map(Subject::try_from).transpose();
-    let subject = subject.map_err(|_| Problem::invalid("sub must be 1 to 255 visible ASCII characters."))?;
+    let subject = subject.map_err(|_| {
+        Problem::invalid(format!("sub must be 1 to {} visible ASCII characters.", Subject::MAX_LEN))
+    })?;
     if body.expires_in.is_some_and(|seconds| !EXPIRES_IN.contains(&seconds)) {
         let (shortest, longest) = EXPIRES_IN.into_inner();
         return Err(Problem::invalid(format!(
