@@ -16,6 +16,9 @@ use crate::http::context::current;
 use crate::http::response::codes::Code;
 use crate::http::response::problem::Problem;
 
+/// Room for a page about a link, in bytes: a page that grows while it is rendered is copied ten times.
+const PAGE_SIZE: usize = 12 * 1024;
+
 /// The style of pages about a link, which phones load.
 const STYLE: &str = include_str!("pages/style.css");
 
@@ -115,9 +118,12 @@ impl Pages {
             lang => locale.as_str(),
             t => self.texts.get(locale.as_str()).cloned(),
         };
-        let template = self.environment.get_template(name);
-        match template.and_then(|template| template.render(context! { ..values, ..common })) {
-            Ok(page) => html(status, locale, style, policy, page),
+        let mut page = Vec::with_capacity(PAGE_SIZE);
+        let rendered = self.environment.get_template(name).and_then(|template| {
+            template.render_captured_to(context! { ..values, ..common }, &mut page).map(drop)
+        });
+        match rendered {
+            Ok(()) => html(status, locale, style, policy, page),
             Err(error) => {
                 log::error!(template:% = name, reason:% = error; "a page could not be rendered");
                 Problem::new(Code::Internal).error_response()
