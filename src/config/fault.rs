@@ -1,4 +1,4 @@
-//! What is wrong with the configuration, and how to fix it.
+//! Faults of the configuration, each with its remedy.
 
 /// One fault in the configuration. Contains no value, since any variable may hold a secret by mistake.
 #[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]
@@ -6,7 +6,7 @@
 pub struct Fault {
     /// The variable, such as `LINKGATE_PUBLIC_URL`.
     pub variable: String,
-    /// What is wrong, worded to follow the variable's name: "is not set".
+    /// The fault, worded to follow the variable's name: "is not set".
     pub problem: String,
     /// How to fix it, as an imperative.
     pub remedy: String,

@@ -114,7 +114,7 @@ fn printable(setting: &Setting, text: &str) -> Parsed<()> {
 /// Reads the file of a secret, without the line break at its end.
 ///
 /// # Errors
-/// What is wrong with the file, worded to follow "the file" or the variable that names it.
+/// The fault of the file, worded to follow "the file" or the variable that names it.
 pub fn read_secret_file(path: &Path) -> Result<SecretText, String> {
     let unreadable = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::NotFound => "names a file that does not exist".to_owned(),

@@ -64,7 +64,7 @@ pub struct Setting {
     pub fallback: Fallback,
     /// Whether the value is a secret: then it can also come from the file that `<name>_FILE` names.
     pub secret: bool,
-    /// What the setting does, in one line without a full stop.
+    /// The effect of the setting, in one line without a full stop.
     pub about: &'static str,
     /// A value to copy. For secrets, in angle brackets, how to make one.
     pub example: &'static str,

@@ -67,7 +67,7 @@ pub enum State {
 pub struct Verified {
     /// When the attempt was confirmed.
     pub at: DateTime<Utc>,
-    /// Who gets the session; `None` if the purpose signs nobody in.
+    /// The party that gets the session; `None` if the purpose signs nobody in.
     pub signed_in: Option<SignedIn>,
     /// Whether the opener was the requester's own client.
     pub same_client: bool,
@@ -102,7 +102,7 @@ words! {
     }
 }
 
-/// Who gets the session of a verified attempt.
+/// The party that gets the session of a verified attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignedIn {
@@ -173,7 +173,7 @@ pub enum Refusal {
 pub enum Verdict {
     /// Confirm.
     Verify {
-        /// Who gets the session; `None` if the purpose signs nobody in.
+        /// The party that gets the session; `None` if the purpose signs nobody in.
         signed_in: Option<SignedIn>,
         /// Whether the opener is the requester's own client.
         same_client: bool,

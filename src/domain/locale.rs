@@ -50,9 +50,9 @@ pub enum TimeStyle {
 /// The conventions of one language.
 struct Conventions {
     plural: fn(u64) -> Plural,
-    /// What stands between the last two items of a list; earlier ones are separated by commas.
+    /// The conjunction between the last two items of a list; commas separate the earlier ones.
     last_and: &'static str,
-    /// What stands between a browser and its system.
+    /// The word between a browser and its system.
     on: &'static str,
     /// From January on.
     months: [&'static str; 12],

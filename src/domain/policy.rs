@@ -1,4 +1,4 @@
-//! Who the opener is relative to the requester, and how a link may then be confirmed (docs/architecture.md, "Openers").
+//! The opener's relation to the requester, and how it may confirm a link (docs/architecture.md, "Openers").
 
 use serde::{Deserialize, Serialize};
 

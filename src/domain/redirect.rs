@@ -98,7 +98,7 @@ pub struct InvalidEntry {
     pub position: usize,
     /// The entry.
     pub entry: String,
-    /// What is wrong and how to fix it: a sentence without capital letter and full stop.
+    /// The fault and its remedy: a sentence without capital letter and full stop.
     pub remedy: String,
 }
 

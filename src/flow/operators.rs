@@ -1,4 +1,4 @@
-//! What operators can see and end. The store knows no addresses and no secrets, so neither are shown.
+//! Operators see and end attempts and sessions. The store knows no addresses and no secrets, so neither is shown.
 
 use std::sync::Arc;
 

@@ -57,7 +57,7 @@ pub struct BackEndOptions {
 pub struct StartRequest {
     /// The address as the person typed it.
     pub email_address: String,
-    /// What the attempt is for.
+    /// The purpose of the attempt.
     pub purpose: Purpose,
     /// The URL to which the opener is redirected.
     pub redirect_url: Option<String>,

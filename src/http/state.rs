@@ -1,4 +1,4 @@
-//! What all handlers share.
+//! The state that all handlers share.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub struct HttpSettings {
     pub dev: bool,
 }
 
-/// What all handlers share.
+/// The settings, services and caches that all handlers share.
 pub struct HttpState {
     pub(super) settings: HttpSettings,
     pub(super) services: Services,

@@ -16,7 +16,7 @@ pub struct Particulars {
     pub attempt: AttemptId,
     /// The address. Attempt tokens carry it as typed, links in its canonical form.
     pub email: TypedAddress,
-    /// What the attempt is for.
+    /// The purpose of the attempt.
     pub purpose: Purpose,
     /// The requester's client; `None` if it has no client secret.
     pub fingerprint: Option<Fingerprint>,
@@ -65,13 +65,13 @@ pub struct AttemptGrant {
 pub struct Ticket {
     /// The nonce; the caller must still consume it.
     pub nonce: Nonce,
-    /// Who signed in, and how.
+    /// The person, and how they signed in.
     pub identity: Identity,
 }
 
 /// A valid renewal token.
 pub struct Renewal {
-    /// Who signed in, and how.
+    /// The person, and how they signed in.
     pub identity: Identity,
     /// The client that the token is bound to.
     pub fingerprint: Fingerprint,
@@ -79,7 +79,7 @@ pub struct Renewal {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Who signed in, when, and how: the input of a session.
+/// The person, and when and how they signed in: the input of a session.
 #[derive(Clone)]
 pub struct Identity {
     /// The session.
